@@ -1,0 +1,115 @@
+package driver
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// A Key names a thread: one conversation or workflow in one namespace.
+type Key struct {
+	Namespace string // 1 to 128 of A-Z a-z 0-9 . _ -
+	Thread    string // 1 to 512 bytes of UTF-8 without NUL
+}
+
+// Info describes a checkpoint: everything but its payload.
+type Info struct {
+	Key
+	ID        string            // opaque, unique to one save
+	Version   int64             // 1 for a thread's first checkpoint, then +1 a save; at most MaxVersion
+	Size      int               // bytes of the payload as it was handed to the backend
+	Encoding  string            // what the payload is: "json", "bytes", a codec's name, with "+step" for what was applied after
+	Metadata  map[string]string // nil when there is none
+	CreatedAt time.Time         // the first save of the thread's present life
+	SavedAt   time.Time         // this save
+	ExpiresAt time.Time         // the zero time: never
+}
+
+// Expired reports whether the checkpoint's time was over at now.
+func (i Info) Expired(now time.Time) bool {
+	return !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt)
+}
+
+// A Checkpoint is one saved state of a thread.
+//
+// It prints and logs without its payload.
+type Checkpoint struct {
+	Info
+	Payload []byte
+}
+
+// Format implements fmt.Formatter: the payload is shown by its length only.
+func (c Checkpoint) Format(f fmt.State, verb rune) { formatPayload(f, c.Info, len(c.Payload)) }
+
+// LogValue implements slog.LogValuer: the payload is shown by its length only.
+func (c Checkpoint) LogValue() slog.Value { return logPayload(c.Key, c.ID, c.Encoding, len(c.Payload)) }
+
+// A SaveRequest asks for one save.
+//
+// It prints and logs without its payload.
+type SaveRequest struct {
+	Key
+	ID        string // opaque, unique to this save, at most 64 printable ASCII bytes
+	Payload   []byte // not to be changed or kept after Save has returned
+	Encoding  string
+	Metadata  map[string]string // not to be changed or kept after Save has returned
+	Now       time.Time
+	ExpiresAt time.Time // the zero time: never
+	Keep      int       // newest versions to keep, this one included; at least 1
+	Match     Match     // the zero value: unconditional
+}
+
+// Format implements fmt.Formatter: the payload is shown by its length only.
+func (r SaveRequest) Format(f fmt.State, verb rune) {
+	formatPayload(f, Info{Key: r.Key, ID: r.ID, Encoding: r.Encoding, Metadata: r.Metadata, SavedAt: r.Now, ExpiresAt: r.ExpiresAt}, len(r.Payload))
+}
+
+// LogValue implements slog.LogValuer: the payload is shown by its length only.
+func (r SaveRequest) LogValue() slog.Value {
+	return logPayload(r.Key, r.ID, r.Encoding, len(r.Payload))
+}
+
+// Match is the condition of a save. It MUST be decided by the database in the
+// same step as the write: of any number of concurrent saves on one condition
+// exactly one succeeds. A thread that was deleted, or expired, and was created
+// again MUST NOT match an id of its former life.
+type Match struct {
+	Absent bool   // the thread does not exist
+	ID     string // the latest checkpoint has this id; an absent thread is a conflict
+}
+
+// A LoadRequest asks for one checkpoint.
+type LoadRequest struct {
+	Key
+	Version int64 // 0: the latest
+	Now     time.Time
+}
+
+// A ListRequest asks for the threads of a namespace.
+type ListRequest struct {
+	Namespace string
+	Prefix    string // a byte string, not a pattern; "" for every thread
+	After     string // a byte string; only names greater than it
+	Limit     int    // 0: all
+	Now       time.Time
+}
+
+// A HistoryRequest asks for the versions of a thread.
+type HistoryRequest struct {
+	Key
+	Before int64 // 0: from the latest
+	Limit  int   // 0: all
+	Now    time.Time
+}
+
+func formatPayload(w io.Writer, i Info, n int) {
+	fmt.Fprintf(w, "{%q %q id=%s version=%d encoding=%s metadata=%q payload=(%d bytes)}",
+		i.Namespace, i.Thread, i.ID, i.Version, i.Encoding, i.Metadata, n)
+}
+
+func logPayload(k Key, id, encoding string, n int) slog.Value {
+	return slog.GroupValue(
+		slog.String("namespace", k.Namespace), slog.String("thread", k.Thread),
+		slog.String("id", id), slog.String("encoding", encoding), slog.Int("bytes", n))
+}

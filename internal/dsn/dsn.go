@@ -1,0 +1,197 @@
+// Package dsn takes the words out of data source names.
+//
+// Everything after the first '?' of a DSN is a query string of words. Each
+// reader takes the words it knows, one by one; the first error is kept; what
+// nobody took is unknown and refused with the list of words that were asked
+// for.
+package dsn
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// Common are the words that package checkpoint takes out of any driver's DSN.
+var Common = []string{"compress", "history", "max_state_size", "namespace", "ttl"}
+
+// repeatable is the one word that may stand in a DSN more than once.
+const repeatable = "addr"
+
+// Split cuts a DSN at its first '?'.
+func Split(dsn string) (base, query string) {
+	base, query, _ = strings.Cut(dsn, "?")
+	return base, query
+}
+
+// Words are the words of a DSN that have not been taken yet.
+type Words struct {
+	pairs []pair
+	asked []string
+	err   error
+}
+
+type pair struct{ name, value, raw string }
+
+// Parse reads the query part of a DSN. Its errors show names that look like
+// words and never a value: a '?' inside a password makes its tail look like a
+// query.
+func Parse(query string) (*Words, error) {
+	w := &Words{}
+	for raw := range strings.SplitSeq(query, "&") {
+		if raw == "" {
+			continue
+		}
+		name, value, found := strings.Cut(raw, "=")
+		if !found || !isWord(name) {
+			return nil, fmt.Errorf("%w DSN: what follows '?' must be word=value pairs joined by '&' (write %%3F for a '?' and %%26 for a '&' that belong to a name or password)", driver.ErrInvalid)
+		}
+		v, err := url.QueryUnescape(value)
+		if err != nil {
+			return nil, fmt.Errorf("%w DSN: word %q: the value has a '%%' that starts no escape (write %%25)", driver.ErrInvalid, name)
+		}
+		if name != repeatable && slices.ContainsFunc(w.pairs, func(p pair) bool { return p.name == name }) {
+			return nil, fmt.Errorf("%w DSN: word %q is given twice", driver.ErrInvalid, name)
+		}
+		w.pairs = append(w.pairs, pair{name, v, raw})
+	}
+	return w, nil
+}
+
+// isWord reports whether s has the shape of a word: a letter, then letters,
+// digits and underscores, 64 bytes at most.
+func isWord(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !letter && (i == 0 || c != '_' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return true
+}
+
+// String takes the word and reports whether it was there.
+func (w *Words) String(name string) (string, bool) {
+	w.asked = append(w.asked, name)
+	for i, p := range w.pairs {
+		if p.name == name {
+			w.pairs = slices.Delete(w.pairs, i, i+1)
+			return p.value, true
+		}
+	}
+	return "", false
+}
+
+// Strings takes every occurrence of a word, in their order.
+func (w *Words) Strings(name string) []string {
+	var values []string
+	for {
+		v, ok := w.String(name)
+		if !ok {
+			return values
+		}
+		values = append(values, v)
+	}
+}
+
+// Bool takes a word that is "true" or "false".
+func (w *Words) Bool(name string, missing bool) bool {
+	v, ok := w.String(name)
+	if !ok {
+		return missing
+	}
+	if v != "true" && v != "false" {
+		w.Fail(name, v, "true or false")
+	}
+	return v == "true"
+}
+
+// Int takes a word that is a whole number from low to high.
+func (w *Words) Int(name string, missing, low, high int) int {
+	v, ok := w.String(name)
+	if !ok {
+		return missing
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < low || n > high {
+		w.Fail(name, v, fmt.Sprintf("a whole number from %d to %d", low, high))
+		return missing
+	}
+	return n
+}
+
+// Duration takes a word that is a Go duration of at least 0.
+func (w *Words) Duration(name string, missing time.Duration) time.Duration {
+	v, ok := w.String(name)
+	if !ok {
+		return missing
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 {
+		w.Fail(name, v, "a duration such as 90s or 24h, or 0")
+		return missing
+	}
+	return d
+}
+
+// Fail records that the value of a word that holds no secret is not allowed,
+// unless an earlier word failed already.
+func (w *Words) Fail(name, value, want string) {
+	if len(value) > 64 {
+		value = strings.ToValidUTF8(value[:64], "") + "…"
+	}
+	w.Reject(fmt.Errorf("word %q is %q: want %s", name, value, want))
+}
+
+// Reject records an error of the reader's own, unless there is one already.
+func (w *Words) Reject(err error) {
+	if w.err == nil {
+		w.err = fmt.Errorf("%w DSN: %w", driver.ErrInvalid, err)
+	}
+}
+
+// Err returns the first error so far.
+func (w *Words) Err() error { return w.err }
+
+// Rest returns the words that were not taken, as they were written.
+func (w *Words) Rest() string {
+	raws := make([]string, len(w.pairs))
+	for i, p := range w.pairs {
+		raws[i] = p.raw
+	}
+	return strings.Join(raws, "&")
+}
+
+// Done returns the first error, or one that names the words nobody took and
+// those allowed.
+func (w *Words) Done() error {
+	if w.err != nil || len(w.pairs) == 0 {
+		return w.err
+	}
+	unknown := make([]string, len(w.pairs))
+	for i, p := range w.pairs {
+		unknown[i] = strconv.Quote(p.name)
+	}
+	slices.Sort(unknown)
+	slices.Sort(w.asked)
+	own := slices.Compact(w.asked)
+	allowed := "none of its own"
+	if len(own) > 0 {
+		allowed = strings.Join(own, ", ")
+	}
+	noun := "word"
+	if len(unknown) > 1 {
+		noun = "words"
+	}
+	return fmt.Errorf("%w DSN: unknown %s %s; this driver's words: %s; every driver's: %s",
+		driver.ErrInvalid, noun, strings.Join(slices.Compact(unknown), ", "), allowed, strings.Join(Common, ", "))
+}
