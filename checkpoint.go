@@ -1,0 +1,259 @@
+// Package checkpoint saves and restores the state of agents, and of other
+// long-running conversations and workflows, in a database that is already there:
+// Redis, PostgreSQL, DynamoDB, or a SQLite file.
+//
+// It follows database/sql. A driver registers itself when its package is
+// imported, and a string chooses the database:
+//
+//	import (
+//		"github.com/go-ckpt/checkpoint"
+//		_ "github.com/go-ckpt/checkpoint/drivers/sqlite"
+//	)
+//
+//	store, err := checkpoint.Open("sqlite", "agents.db?history=20")
+//	info, err := store.Save(ctx, "user-123", state)
+//	info, err = store.Load(ctx, "user-123", &state)
+//
+// # Words
+//
+// A thread is one conversation or workflow, named by the application. A
+// checkpoint is one saved state of a thread. Its version counts the saves of the
+// thread from 1 without gaps; its id is unique to the save. A namespace is a
+// partition of a store: a tenant, an application.
+//
+// # What every driver guarantees
+//
+// After a successful Save every Load sees that state or a newer one. A save is
+// there entirely or not at all, and is applied at most once, whatever is retried
+// on the way. [IfMatch] and [IfAbsent] make a save conditional, and the database
+// decides: of any number of concurrent savers one wins. An expired thread is
+// absent from that moment on. [Store.List] and [Store.History] work page by
+// page, in order. What comes back equals what went in. Package checkpointtest
+// proves it of a driver; package driver holds the rules.
+//
+// # Errors
+//
+// Every method returns its failure as an [*Error]; test for the values of this
+// package with errors.Is. See [ErrNotFound], [ErrConflict] and the others.
+//
+// # Concurrency
+//
+// A Store is safe for concurrent use and meant to be opened once and shared.
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/names"
+)
+
+// Info describes a checkpoint: everything but its state.
+type Info = driver.Info
+
+// A Store saves and loads the states of the threads of one namespace. It is safe
+// for concurrent use. Make one with [Open], [OpenURL] or [New].
+type Store struct {
+	conn *connection
+	view bool // made by Namespace: Close is the business of another
+	settings
+}
+
+// connection is what a store shares with its views.
+type connection struct {
+	backend driver.Backend
+	driver  string
+	closed  atomic.Bool
+	ready   atomic.Bool   // a Ping has succeeded
+	pinging chan struct{} // holds a token while an operation pings
+}
+
+// New returns a store on a backend that was opened in another way, as a driver's
+// New function does for an existing client. A bad option makes every operation
+// return [ErrInvalid]. Closing the store closes the backend.
+func New(b driver.Backend, opts ...Option) *Store {
+	settings := defaultSettings()
+	settings.apply(opts...)
+	return newStore(b, packageName(b), settings)
+}
+
+func newStore(b driver.Backend, driverName string, settings settings) *Store {
+	if l, ok := b.(driver.LoggerSetter); ok && settings.log != nil {
+		l.SetLogger(settings.log)
+	}
+	return &Store{
+		conn:     &connection{backend: b, driver: driverName, pinging: make(chan struct{}, 1)},
+		settings: settings,
+	}
+}
+
+// packageName names a backend that came without a driver's name: the package of
+// its type.
+func packageName(b driver.Backend) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(reflect.TypeOf(b).String(), "*"), ".")
+	return name
+}
+
+// Format implements fmt.Formatter, so that no verb prints what the store's
+// connection holds.
+func (s *Store) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "checkpoint.Store(%s, namespace %q)", s.conn.driver, s.namespace)
+}
+
+// Namespace returns a view of the store for another namespace, on the same
+// connection and with the same settings. Closing the view does nothing. A bad
+// name makes every operation of the view return [ErrInvalid].
+func (s *Store) Namespace(ns string) *Store {
+	view := *s
+	view.view = true
+	view.settings.err = nil
+	view.settings.apply(WithNamespace(ns))
+	if s.err != nil {
+		view.err = s.err
+	}
+	return &view
+}
+
+// Ping connects, and prepares or checks what the driver needs in the database,
+// such as its tables. It is optional: the first operation does it.
+func (s *Store) Ping(ctx context.Context) error {
+	op := s.start("ping", "")
+	err := s.check(ctx)
+	if err == nil {
+		if err = s.conn.backend.Ping(ctx); err == nil {
+			s.conn.ready.Store(true)
+		}
+	}
+	return op.end(ctx, Info{}, err)
+}
+
+// Close closes the store and its views. It waits for nothing: operations under
+// way finish or return [ErrClosed], and later ones return ErrClosed. Closing a
+// closed store does nothing.
+func (s *Store) Close() error {
+	if s.view || s.conn.closed.Swap(true) {
+		return nil
+	}
+	op := s.start("close", "")
+	return op.end(context.Background(), Info{}, s.conn.backend.Close())
+}
+
+// check returns the error that keeps any operation from starting.
+func (s *Store) check(ctx context.Context) error {
+	if s.conn.closed.Load() {
+		return ErrClosed
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return ctx.Err()
+}
+
+// checkThread is check for an operation on a thread.
+func (s *Store) checkThread(ctx context.Context, thread string) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	return names.CheckThread(thread)
+}
+
+// prepare pings the backend unless that has succeeded before.
+func (s *Store) prepare(ctx context.Context) error {
+	c := s.conn
+	if c.ready.Load() {
+		return nil
+	}
+	select {
+	case c.pinging <- struct{}{}:
+		defer func() { <-c.pinging }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if c.ready.Load() {
+		return nil
+	}
+	if c.closed.Load() {
+		return ErrClosed
+	}
+	if err := c.backend.Ping(ctx); err != nil {
+		return err
+	}
+	c.ready.Store(true)
+	return nil
+}
+
+// begin prepares an operation whose arguments have been checked and returns its
+// time.
+func (s *Store) begin(ctx context.Context) (time.Time, error) {
+	now, err := s.clock()
+	if err != nil {
+		return now, err
+	}
+	return now, s.prepare(ctx)
+}
+
+// clock returns the time of an operation: UTC, in microseconds.
+func (s *Store) clock() (time.Time, error) {
+	now := s.now().UTC().Truncate(time.Microsecond)
+	if y := now.Year(); y < 1970 || y > maxYear {
+		return now, fmt.Errorf("%w clock: it says the year %d; 1970 to %d are allowed", ErrInvalid, y, maxYear)
+	}
+	return now, nil
+}
+
+// maxYear keeps every time, expiry included, within what RFC 3339 can write.
+const maxYear = 9000
+
+// expiry returns the time at which a save made now expires.
+func expiry(now time.Time, ttl time.Duration) time.Time {
+	if ttl == 0 {
+		return time.Time{}
+	}
+	return now.Add(max(ttl, time.Microsecond).Truncate(time.Microsecond))
+}
+
+func (s *Store) key(thread string) driver.Key {
+	return driver.Key{Namespace: s.namespace, Thread: thread}
+}
+
+// operation is one call of a method: what its error and its log record say.
+type operation struct {
+	store  *Store
+	name   string
+	thread string
+	began  time.Time // zero when nothing is logged
+}
+
+func (s *Store) start(name, thread string) operation {
+	op := operation{store: s, name: name, thread: thread}
+	if s.log != nil {
+		op.began = time.Now()
+	}
+	return op
+}
+
+// end wraps err and writes the operation's log record.
+func (op *operation) end(ctx context.Context, info Info, err error) error {
+	s := op.store
+	if err != nil {
+		err = &Error{Op: op.name, Driver: s.conn.driver, Thread: op.thread, Err: err}
+	}
+	if s.log != nil && s.log.Enabled(ctx, slog.LevelDebug) {
+		s.log.LogAttrs(ctx, slog.LevelDebug, "checkpoint",
+			slog.String("op", op.name),
+			slog.String("driver", s.conn.driver),
+			slog.String("namespace", s.namespace),
+			slog.String("thread", op.thread),
+			slog.Int64("version", info.Version),
+			slog.Int("bytes", info.Size),
+			slog.Duration("duration", time.Since(op.began)),
+			slog.Any("error", err))
+	}
+	return err
+}

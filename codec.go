@@ -1,0 +1,179 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A Codec turns states into bytes and back. It must be safe for concurrent use.
+// Its errors are not shown to the caller, since they may quote the state.
+type Codec interface {
+	// Name is stored with every payload and finds the codec again: at most 64
+	// printable ASCII characters without space and '+', and not "json" or
+	// "bytes".
+	Name() string
+	Marshal(v any) ([]byte, error)
+	Unmarshal(data []byte, v any) error
+}
+
+// Bytes as a state are stored and loaded unchanged: for gob, protocol buffers
+// and the blobs of other frameworks. Empty Bytes are a state.
+type Bytes []byte
+
+// The encodings of this package.
+const (
+	encodingJSON  = "json"
+	encodingBytes = "bytes"
+)
+
+// encode turns a state into the payload of its first step.
+func (s *Store) encode(state any) (payload, error) {
+	p := payload{encoding: s.codec.Name()}
+	switch v := state.(type) {
+	case Bytes:
+		p = payload{encoding: encodingBytes, data: v}
+	case *Bytes:
+		if v == nil {
+			return p, fmt.Errorf("%w state: it is a nil *checkpoint.Bytes", ErrInvalid)
+		}
+		p = payload{encoding: encodingBytes, data: *v}
+	default:
+		var err error
+		if p.data, err = s.codec.Marshal(state); err != nil {
+			return p, fmt.Errorf("%w state: %w", ErrInvalid, encodeError(s.codec, state, err))
+		}
+	}
+	if p.data == nil {
+		p.data = []byte{}
+	}
+	if len(p.data) > s.maxSize {
+		return p, fmt.Errorf("%w: it has %d bytes, this store takes %d (raise it with WithMaxStateSize or max_state_size)", ErrTooLarge, len(p.data), s.maxSize)
+	}
+	if p.encoding == encodingJSON {
+		if err := checkJSON(p.data, state); err != nil {
+			return p, fmt.Errorf("%w state: %w", ErrInvalid, err)
+		}
+	}
+	return p, nil
+}
+
+// encodeError says why a state could not be encoded, without what a marshaler of
+// the application may have put into its error.
+func encodeError(c Codec, state any, err error) error {
+	if typ, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
+		return fmt.Errorf("%s cannot encode the type %v", c.Name(), typ.Type)
+	}
+	if val, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
+		return fmt.Errorf("%s cannot encode a value of type %v: not a finite number, or a cycle of pointers", c.Name(), val.Value.Type())
+	}
+	if m, ok := errors.AsType[*json.MarshalerError](err); ok {
+		return fmt.Errorf("%s cannot encode it: the marshaler of %v failed", c.Name(), m.Type)
+	}
+	return fmt.Errorf("the codec %s cannot encode a %T", c.Name(), state)
+}
+
+// decode turns a stored checkpoint into a state.
+func (s *Store) decode(cp driver.Checkpoint, target any) error {
+	p, err := s.unpack(cp)
+	if err != nil {
+		return err
+	}
+	switch p.encoding {
+	case encodingBytes:
+		switch t := target.(type) {
+		case *Bytes:
+			*t = p.data
+		case *[]byte:
+			*t = p.data
+		case *any:
+			*t = Bytes(p.data)
+		default:
+			return fmt.Errorf("%w: it was saved as checkpoint.Bytes and is loaded into a *checkpoint.Bytes, not a %T", ErrCorrupt, target)
+		}
+		return nil
+	case encodingJSON, s.codec.Name():
+	default:
+		return fmt.Errorf("%w: it was encoded by the codec %q; open the store with WithCodec for it", ErrCorrupt, p.encoding)
+	}
+	if _, ok := target.(*Bytes); ok {
+		return fmt.Errorf("%w: it was saved as %s, not as checkpoint.Bytes", ErrCorrupt, p.encoding)
+	}
+	if p.encoding == encodingJSON {
+		return decodeJSON(p.data, target)
+	}
+	if err := s.codec.Unmarshal(p.data, target); err != nil {
+		return fmt.Errorf("%w: the codec %s cannot decode it into a %T", ErrCorrupt, p.encoding, target)
+	}
+	return nil
+}
+
+// checkStepName returns an error unless s can be part of an Encoding.
+func checkStepName(s string, reserved ...string) error {
+	if s == "" || len(s) > 64 {
+		return fmt.Errorf("a name has 1 to 64 characters, not %d", len(s))
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '+' {
+			return fmt.Errorf("the name %q: only printable ASCII without space and '+' is allowed", s)
+		}
+	}
+	for _, r := range reserved {
+		if s == r {
+			return fmt.Errorf("the name %q is reserved", s)
+		}
+	}
+	return nil
+}
+
+// jsonCodec is the default codec: encoding/json without the escapes that only
+// HTML needs.
+type jsonCodec struct{}
+
+func (jsonCodec) Name() string { return encodingJSON }
+
+func (jsonCodec) Marshal(v any) ([]byte, error) {
+	var w lineWriter
+	e := json.NewEncoder(&w)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(w.line, []byte{'\n'}), err
+}
+
+func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+
+// A lineWriter keeps what an encoder writes, which it does in one call, at its
+// exact size.
+type lineWriter struct{ line []byte }
+
+var _ io.Writer = (*lineWriter)(nil)
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	if w.line == nil {
+		w.line = make([]byte, 0, len(p))
+	}
+	w.line = append(w.line, p...)
+	return len(p), nil
+}
+
+// decodeJSON is json.Unmarshal with errors that do not quote the state.
+func decodeJSON(data []byte, target any) error {
+	err := json.Unmarshal(data, target)
+	if err == nil {
+		return nil
+	}
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("%w: it is no JSON from byte %d on", ErrCorrupt, syntax.Offset)
+	}
+	if typ, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		what, _, _ := strings.Cut(typ.Value, " ") // "number 300" quotes the state
+		return fmt.Errorf("%w: a JSON %s does not fit the Go type %v of the target %T", ErrCorrupt, what, typ.Type, target)
+	}
+	return fmt.Errorf("%w: the JSON does not fit the target %v", ErrCorrupt, reflect.TypeOf(target))
+}

@@ -1,0 +1,258 @@
+package checkpoint
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/names"
+)
+
+// What a store does when nothing else is said.
+const (
+	DefaultNamespace    = "agents"
+	DefaultMaxStateSize = 16 << 20 // bytes
+)
+
+// KeepAll is the history that never drops a version.
+const KeepAll = driver.KeepAll
+
+// maxStateSizeLimit is the most that WithMaxStateSize takes: 1 GiB, more than
+// any of the databases can hold in one value.
+const maxStateSizeLimit = 1 << 30
+
+// An Option sets up a store. A bad value is an [ErrInvalid] from [Open], or from
+// every operation of a store made by [New].
+type Option func(*settings)
+
+type settings struct {
+	namespace  string
+	ttl        time.Duration
+	keep       int
+	maxSize    int
+	now        func() time.Time
+	log        *slog.Logger
+	codec      Codec
+	compressor Compressor
+	aead       AEAD
+	err        error // the first bad option
+}
+
+func defaultSettings() settings {
+	return settings{
+		namespace: DefaultNamespace,
+		keep:      1,
+		maxSize:   DefaultMaxStateSize,
+		now:       time.Now,
+		codec:     jsonCodec{},
+	}
+}
+
+func (s *settings) apply(opts ...Option) {
+	for _, o := range opts {
+		if o != nil {
+			o(s)
+		}
+	}
+}
+
+func (s *settings) fail(format string, args ...any) {
+	if s.err == nil {
+		s.err = fmt.Errorf("%w option: "+format, append([]any{ErrInvalid}, args...)...)
+	}
+}
+
+// WithNamespace sets the namespace, "agents" by default. Namespaces are walls:
+// nothing a store does reaches another one. A name has 1 to 128 of
+// A-Z a-z 0-9 . _ -.
+func WithNamespace(ns string) Option {
+	return func(s *settings) {
+		if err := names.CheckNamespace(ns); err != nil {
+			s.fail("WithNamespace: %w", err)
+		}
+		s.namespace = ns
+	}
+}
+
+// WithTTL makes every save set the thread to expire after d; 0, the default, is
+// never. A d below a microsecond counts as one.
+func WithTTL(d time.Duration) Option {
+	return func(s *settings) {
+		if d < 0 {
+			s.fail("WithTTL: %v is negative", d)
+		}
+		s.ttl = d
+	}
+}
+
+// WithHistory sets how many of the newest versions of each thread a save keeps:
+// 1, the default, is the latest alone; [KeepAll] is all.
+func WithHistory(n int) Option {
+	return func(s *settings) {
+		if n < 1 {
+			s.fail("WithHistory: %d versions; at least 1 is kept", n)
+		}
+		s.keep = n
+	}
+}
+
+// WithMaxStateSize sets how many bytes an encoded state may have, before
+// compression and encryption: 16 MiB by default, at most 1 GiB. What exceeds it
+// is an [ErrTooLarge]. The same limit holds for what a stored payload may
+// decompress to.
+func WithMaxStateSize(bytes int) Option {
+	return func(s *settings) {
+		if bytes < 1 || bytes > maxStateSizeLimit {
+			s.fail("WithMaxStateSize: %d bytes; 1 to %d are allowed", bytes, maxStateSizeLimit)
+		}
+		s.maxSize = bytes
+	}
+}
+
+// WithClock sets the clock that all times and expiry are taken from, time.Now by
+// default. The clocks of the machines that share a store should agree as well as
+// the shortest TTL needs; the clock of the database plays no part.
+func WithClock(now func() time.Time) Option {
+	return func(s *settings) {
+		if now == nil {
+			s.fail("WithClock: the function is nil")
+		}
+		s.now = now
+	}
+}
+
+// WithLogger makes the store write one debug record for each operation: op,
+// driver, namespace, thread, version, bytes, duration and error, never a state.
+// The driver's warnings go there too. By default operations are not logged.
+func WithLogger(l *slog.Logger) Option {
+	return func(s *settings) { s.log = l }
+}
+
+// WithCodec sets how states become bytes, JSON by default. The names "json" and
+// "bytes", and names that contain '+', are taken.
+func WithCodec(c Codec) Option {
+	return func(s *settings) {
+		if c == nil {
+			s.fail("WithCodec: the codec is nil")
+			return
+		}
+		if err := checkStepName(c.Name(), encodingJSON, encodingBytes); err != nil {
+			s.fail("WithCodec: %w", err)
+		}
+		s.codec = c
+	}
+}
+
+// WithCompression compresses the payloads that it makes smaller by at least a
+// tenth. A store without it reads them too if the compressor is registered.
+func WithCompression(c Compressor) Option {
+	return func(s *settings) {
+		if c == nil {
+			s.fail("WithCompression: the compressor is nil")
+			return
+		}
+		if err := checkStepName(c.Name(), stepSealed); err != nil {
+			s.fail("WithCompression: %w", err)
+		}
+		s.compressor = c
+	}
+}
+
+// WithEncryption encrypts every payload, after compression; see [NewKeyring].
+// The encryption binds a payload to its namespace, thread and id, so that one
+// copied over another fails to open. The store then refuses payloads that are
+// not encrypted. Names, metadata, sizes and times are never encrypted.
+func WithEncryption(a AEAD) Option {
+	return func(s *settings) {
+		if a == nil {
+			s.fail("WithEncryption: the AEAD is nil")
+			return
+		}
+		s.aead = a
+	}
+}
+
+func parseHistory(s string) (int, error) {
+	if s == "all" {
+		return KeepAll, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err == nil && n < 1 {
+		err = strconv.ErrRange
+	}
+	return n, err
+}
+
+// A SaveOption sets up one save.
+type SaveOption func(*saveOptions)
+
+type saveOptions struct {
+	match       driver.Match
+	matchGiven  bool
+	absentGiven bool
+	ttl         time.Duration
+	metadata    map[string]string
+}
+
+// IfMatch makes the save depend on the latest checkpoint of the thread having
+// this id, the [Info].ID of an earlier save or load; otherwise it is an
+// [ErrConflict]. Of any number of savers with the same id one wins.
+func IfMatch(id string) SaveOption {
+	return func(o *saveOptions) { o.match.ID, o.matchGiven = id, true }
+}
+
+// IfAbsent makes the save depend on the thread not existing (or having expired);
+// otherwise it is an [ErrConflict].
+func IfAbsent() SaveOption {
+	return func(o *saveOptions) { o.match.Absent, o.absentGiven = true, true }
+}
+
+// ExpiresIn sets the thread to expire d after this save, instead of the store's
+// TTL; 0 is never.
+func ExpiresIn(d time.Duration) SaveOption {
+	return func(o *saveOptions) { o.ttl = d }
+}
+
+// Metadata is stored beside the state, unencrypted, and comes back in [Info]:
+// at most 64 entries and 4 KiB of UTF-8 without NUL.
+func Metadata(m map[string]string) SaveOption {
+	m = maps.Clone(m)
+	return func(o *saveOptions) { o.metadata = m }
+}
+
+func (s *Store) saveOptions(opts []SaveOption) (saveOptions, error) {
+	o := saveOptions{ttl: s.ttl}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	switch {
+	case o.matchGiven && o.absentGiven:
+		return o, fmt.Errorf("%w option: IfMatch and IfAbsent exclude each other", ErrInvalid)
+	case o.matchGiven && o.match.ID == "":
+		return o, fmt.Errorf("%w option: IfMatch with an empty id; use IfAbsent for a thread that must not exist", ErrInvalid)
+	case !isID(o.match.ID):
+		return o, fmt.Errorf("%w option: IfMatch with what is no id of a checkpoint", ErrInvalid)
+	case o.ttl < 0:
+		return o, fmt.Errorf("%w option: ExpiresIn: %v is negative", ErrInvalid, o.ttl)
+	}
+	return o, names.CheckMetadata(o.metadata)
+}
+
+// isID reports whether s can be the id of a checkpoint: at most 128 printable
+// ASCII characters, for those that other programs made.
+func isID(s string) bool {
+	if len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
