@@ -1,0 +1,156 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/internal/names"
+)
+
+// A Driver opens in-process stores and owns those that have a name: backends
+// share a named store when the same Driver opened them. The zero value is
+// ready to use, and one of it is registered as "memory".
+type Driver struct {
+	mu    sync.Mutex
+	named map[string]*store
+}
+
+// Open implements driver.Driver.
+func (d *Driver) Open(name string) (driver.Backend, error) {
+	base, query := dsn.Split(name)
+	words, err := dsn.Parse(query)
+	if err != nil {
+		return nil, err
+	}
+	if err := words.Done(); err != nil {
+		return nil, err
+	}
+	if base == "" || base == "memory:" {
+		return New(), nil
+	}
+	shared, ok := strings.CutPrefix(base, "memory:")
+	if !ok || names.CheckNamespace(shared) != nil {
+		return nil, fmt.Errorf(`%w DSN: want "" for a private store or "memory:NAME" for a shared one, where NAME is 1 to %d of A-Z a-z 0-9 . _ -`,
+			driver.ErrInvalid, names.MaxNamespace)
+	}
+	return newBackend(d.store(shared)), nil
+}
+
+// store returns the store of that name, a new one if there is none.
+func (d *Driver) store(name string) *store {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.named[name]
+	if !ok {
+		if d.named == nil {
+			d.named = make(map[string]*store)
+		}
+		s = new(store)
+		d.named[name] = s
+	}
+	return s
+}
+
+// New returns a backend on a new private store.
+func New() driver.Backend { return newBackend(new(store)) }
+
+// A backend is one handle on a store. Closing it leaves the store, and other
+// handles on it, as they are.
+type backend struct {
+	store atomic.Pointer[store] // nil once closed
+}
+
+var (
+	_ driver.Backend         = (*backend)(nil)
+	_ driver.Purger          = (*backend)(nil)
+	_ driver.Importer        = (*backend)(nil)
+	_ driver.NamespaceLister = (*backend)(nil)
+)
+
+func newBackend(s *store) *backend {
+	b := new(backend)
+	b.store.Store(s)
+	return b
+}
+
+// open begins every operation. A closed backend is reported before anything
+// else, and a context that has ended means that nothing happens.
+func (b *backend) open(ctx context.Context) (*store, error) {
+	s := b.store.Load()
+	if s == nil {
+		return nil, driver.ErrClosed
+	}
+	return s, ctx.Err()
+}
+
+// Ping implements driver.Backend. There is nothing to prepare.
+func (b *backend) Ping(ctx context.Context) error {
+	_, err := b.open(ctx)
+	return err
+}
+
+// Save implements driver.Backend.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	s, err := b.open(ctx)
+	if err != nil {
+		return driver.Info{Key: req.Key, ID: req.ID}, err
+	}
+	return s.save(req)
+}
+
+// Load implements driver.Backend.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	s, err := b.open(ctx)
+	if err != nil {
+		return driver.Checkpoint{}, err
+	}
+	return s.load(req)
+}
+
+// Delete implements driver.Backend.
+func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+	s, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	s.remove(key)
+	return nil
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	s, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	return s.importCheckpoint(req)
+}
+
+// Purge implements driver.Purger.
+func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	var purged int64
+	for next := ""; ; {
+		s, err := b.open(ctx)
+		if err != nil {
+			return purged, err
+		}
+		n, resume, more := s.purgeBatch(namespace, next, now)
+		purged += n
+		if !more {
+			return purged, nil
+		}
+		next = resume
+	}
+}
+
+// Close implements driver.Backend.
+func (b *backend) Close() error {
+	b.store.Store(nil)
+	return nil
+}

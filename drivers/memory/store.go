@@ -1,0 +1,259 @@
+package memory
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A store holds the threads of all namespaces. Every operation takes the one
+// lock once, which makes it atomic.
+type store struct {
+	mu         sync.RWMutex
+	namespaces map[string]*namespace
+}
+
+// A namespace exists as long as it holds a thread, expired ones included.
+type namespace struct {
+	threads map[string]*thread
+	names   sorted // the keys of threads
+}
+
+// A thread holds the kept versions of its present life, oldest first, numbered
+// without gaps; there is at least one.
+type thread struct {
+	versions []*driver.Checkpoint // not changed once they are here, so that they can be read without the lock
+}
+
+func (t *thread) latest() *driver.Checkpoint { return t.versions[len(t.versions)-1] }
+
+// version returns the kept version of that number, or nil.
+func (t *thread) version(n int64) *driver.Checkpoint {
+	i := n - t.versions[0].Version
+	if i < 0 || i >= int64(len(t.versions)) {
+		return nil
+	}
+	return t.versions[i]
+}
+
+// withID returns the kept version that was saved with id, or nil.
+func (t *thread) withID(id string) *driver.Checkpoint {
+	for _, c := range t.versions {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// add appends c as the latest version and drops those beyond keep.
+func (t *thread) add(c *driver.Checkpoint, keep int) {
+	t.versions = append(t.versions, c)
+	if extra := len(t.versions) - keep; extra > 0 {
+		t.versions = slices.Delete(t.versions, 0, extra)
+	}
+}
+
+// live returns the thread, or nil if there is none or it has expired by now.
+// The lock is held.
+func (s *store) live(key driver.Key, now time.Time) *thread {
+	ns := s.namespaces[key.Namespace]
+	if ns == nil {
+		return nil
+	}
+	t := ns.threads[key.Thread]
+	if t == nil || t.latest().Expired(now) {
+		return nil
+	}
+	return t
+}
+
+// put makes t the thread of that key, in place of any other. The lock is held.
+func (s *store) put(key driver.Key, t *thread) {
+	ns := s.namespaces[key.Namespace]
+	if ns == nil {
+		ns = &namespace{threads: make(map[string]*thread)}
+		if s.namespaces == nil {
+			s.namespaces = make(map[string]*namespace)
+		}
+		s.namespaces[key.Namespace] = ns
+	}
+	if _, ok := ns.threads[key.Thread]; !ok {
+		ns.names.insert(key.Thread)
+	}
+	ns.threads[key.Thread] = t
+}
+
+// drop removes a thread, and its namespace if that is empty now. The lock is
+// held.
+func (s *store) drop(key driver.Key) {
+	ns := s.namespaces[key.Namespace]
+	if ns == nil || ns.threads[key.Thread] == nil {
+		return
+	}
+	delete(ns.threads, key.Thread)
+	ns.names.remove(key.Thread)
+	if len(ns.threads) == 0 {
+		delete(s.namespaces, key.Namespace)
+	}
+}
+
+func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
+	payload := bytes.Clone(req.Payload) // before the lock: it may be large
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.live(req.Key, req.Now)
+
+	// Rule 3 comes before the condition: a repeated save is no conflict.
+	if t != nil {
+		if c := t.withID(req.ID); c != nil {
+			return copyInfo(c.Info), nil
+		}
+	}
+	if err := check(req.Match, t); err != nil {
+		return driver.Info{}, err
+	}
+
+	c := &driver.Checkpoint{
+		Info: driver.Info{
+			Key:       req.Key,
+			ID:        req.ID,
+			Version:   1,
+			Size:      len(req.Payload),
+			Encoding:  req.Encoding,
+			Metadata:  copyMetadata(req.Metadata),
+			CreatedAt: req.Now,
+			SavedAt:   req.Now,
+			ExpiresAt: req.ExpiresAt,
+		},
+		Payload: payload,
+	}
+	if t != nil {
+		c.Version = t.latest().Version + 1
+		c.CreatedAt = t.latest().CreatedAt
+	} else {
+		t = new(thread)
+		s.put(req.Key, t) // in place of what an expired life has left
+	}
+	t.add(c, req.Keep)
+	return copyInfo(c.Info), nil
+}
+
+// check decides a condition; t is the live thread, or nil.
+func check(m driver.Match, t *thread) error {
+	switch {
+	case m == driver.Match{}:
+		return nil
+	case m.Absent && t == nil:
+		return nil
+	case m.ID != "" && t != nil && t.latest().ID == m.ID:
+		return nil
+	}
+	return conflict(t)
+}
+
+// conflict returns the error of a save that met t, which is nil for an absent
+// thread.
+func conflict(t *thread) error {
+	if t == nil {
+		return &driver.ConflictError{}
+	}
+	return &driver.ConflictError{Current: copyInfo(t.latest().Info)}
+}
+
+func (s *store) importCheckpoint(req driver.ImportRequest) error {
+	c := &driver.Checkpoint{Info: copyInfo(req.Info), Payload: bytes.Clone(req.Payload)}
+	c.Size = len(c.Payload)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.live(req.Key, req.Now)
+	switch {
+	case t == nil:
+		t = new(thread)
+		s.put(req.Key, t)
+	case t.version(c.Version) != nil && t.version(c.Version).ID == c.ID:
+		return nil
+	case t.latest().Version >= c.Version:
+		return conflict(t)
+	case t.latest().Version < c.Version-1:
+		t.versions = nil // a gap would separate them from c
+	}
+	t.add(c, req.Keep)
+	return nil
+}
+
+func (s *store) load(req driver.LoadRequest) (driver.Checkpoint, error) {
+	c := s.find(req)
+	if c == nil {
+		return driver.Checkpoint{}, driver.ErrNotFound
+	}
+	return driver.Checkpoint{Info: copyInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil
+}
+
+// find returns the checkpoint that req asks for, or nil.
+func (s *store) find(req driver.LoadRequest) *driver.Checkpoint {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t := s.live(req.Key, req.Now)
+	switch {
+	case t == nil:
+		return nil
+	case req.Version == 0:
+		return t.latest()
+	}
+	return t.version(req.Version)
+}
+
+func (s *store) remove(key driver.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(key)
+}
+
+// purgeBatch removes the expired ones among the first threads whose names are
+// not less than from. It returns how many it removed, and where to go on if
+// there is more to do.
+func (s *store) purgeBatch(namespace, from string, now time.Time) (purged int64, next string, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ns := s.namespaces[namespace]
+	if ns == nil {
+		return 0, "", false
+	}
+	var expired []string
+	seen := 0
+	for name := range ns.names.from(from) {
+		if seen == batch {
+			next, more = name, true
+			break
+		}
+		seen++
+		if ns.threads[name].latest().Expired(now) {
+			expired = append(expired, name)
+		}
+	}
+	for _, name := range expired {
+		s.drop(driver.Key{Namespace: namespace, Thread: name})
+	}
+	return int64(len(expired)), next, more
+}
+
+// copyInfo returns an Info that shares nothing with i.
+func copyInfo(i driver.Info) driver.Info {
+	i.Metadata = copyMetadata(i.Metadata)
+	return i
+}
+
+// copyMetadata returns a copy of m, nil if m is empty.
+func copyMetadata(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return maps.Clone(m)
+}
