@@ -8,10 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/dsn"
 	"github.com/go-ckpt/checkpoint/internal/names"
 )
+
+func init() { checkpoint.Register("memory", new(Driver)) }
 
 // A Driver opens in-process stores and owns those that have a name: backends
 // share a named store when the same Driver opened them. The zero value is
