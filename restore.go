@@ -2,11 +2,11 @@ package checkpoint
 
 import (
 	"context"
-	"crypto/rand"
 	"strconv"
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/names"
 )
 
 // The metadata that [Store.Restore] and [Store.Fork] write.
@@ -42,25 +42,21 @@ func (s *Store) Fork(ctx context.Context, thread string, version int64, newThrea
 
 // replay saves a kept version as the next checkpoint of a thread.
 func (s *Store) replay(ctx context.Context, from string, version int64, to string, o saveOptions, metadata func(driver.Checkpoint) map[string]string) (Info, error) {
-	for _, thread := range []string{from, to} {
-		if err := s.checkThread(ctx, thread); err != nil {
-			return Info{}, err
+	return s.put(ctx, to, func(id string) (payload, saveOptions, error) {
+		if err := names.CheckThread(from); err != nil {
+			return payload{}, o, err
 		}
-	}
-	if err := checkVersion(version); err != nil {
-		return Info{}, err
-	}
-	cp, err := s.fetch(ctx, from, version)
-	if err != nil {
-		return Info{}, err
-	}
-	o.metadata = metadata(cp)
-	id := rand.Text()
-	p, err := s.reseal(cp, s.key(to), id)
-	if err != nil {
-		return Info{}, err
-	}
-	return s.putPacked(ctx, to, id, p, o)
+		if err := checkVersion(version); err != nil {
+			return payload{}, o, err
+		}
+		cp, err := s.fetch(ctx, from, version)
+		if err != nil {
+			return payload{}, o, err
+		}
+		o.metadata = metadata(cp)
+		p, err := s.reseal(cp, s.key(to), id)
+		return p, o, err
+	})
 }
 
 // reseal returns a stored payload for another checkpoint of the store: as it is,

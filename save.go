@@ -26,38 +26,49 @@ func (s *Store) Save(ctx context.Context, thread string, state any, opts ...Save
 	return info, op.end(ctx, info, err)
 }
 
+// save is Save without the wrapping of errors.
 func (s *Store) save(ctx context.Context, thread string, state any, opts []SaveOption) (Info, error) {
+	return s.put(ctx, thread, func(id string) (payload, saveOptions, error) {
+		o, err := s.saveOptions(opts)
+		if err != nil {
+			return payload{}, o, err
+		}
+		p, err := s.encode(state)
+		if err != nil {
+			return p, o, err
+		}
+		p, err = s.pack(p, s.key(thread), id)
+		return p, o, err
+	})
+}
+
+// put saves what the callback makes for the id of the new checkpoint. An error
+// that leaves open whether the save was applied comes with the thread and the id.
+func (s *Store) put(ctx context.Context, thread string, content func(id string) (payload, saveOptions, error)) (Info, error) {
+	id := rand.Text()
+	info, err := s.tryPut(ctx, thread, id, content)
+	switch {
+	case err == nil:
+		return info, nil
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Info{Key: s.key(thread), ID: id}, err
+	}
+	return Info{}, err
+}
+
+func (s *Store) tryPut(ctx context.Context, thread, id string, content func(id string) (payload, saveOptions, error)) (Info, error) {
 	if err := s.checkThread(ctx, thread); err != nil {
 		return Info{}, err
 	}
-	o, err := s.saveOptions(opts)
+	p, o, err := content(id)
 	if err != nil {
 		return Info{}, err
 	}
-	encoded, err := s.encode(state)
-	if err != nil {
-		return Info{}, err
-	}
-	return s.put(ctx, thread, encoded, o)
-}
-
-// put packs and saves what has been encoded.
-func (s *Store) put(ctx context.Context, thread string, p payload, o saveOptions) (Info, error) {
-	id := rand.Text()
-	p, err := s.pack(p, s.key(thread), id)
-	if err != nil {
-		return Info{}, err
-	}
-	return s.putPacked(ctx, thread, id, p, o)
-}
-
-// putPacked saves a payload as it is.
-func (s *Store) putPacked(ctx context.Context, thread, id string, p payload, o saveOptions) (Info, error) {
 	now, err := s.begin(ctx)
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := s.conn.backend.Save(ctx, driver.SaveRequest{
+	return s.conn.backend.Save(ctx, driver.SaveRequest{
 		Key:       s.key(thread),
 		ID:        id,
 		Payload:   p.data,
@@ -68,19 +79,6 @@ func (s *Store) putPacked(ctx context.Context, thread, id string, p payload, o s
 		Keep:      s.keep,
 		Match:     o.match,
 	})
-	if err != nil {
-		return unsettled(err, s.key(thread), id), err
-	}
-	return info, nil
-}
-
-// unsettled returns the Info that goes with the error of a save: the id where
-// the save may have been applied, nothing otherwise.
-func unsettled(err error, key driver.Key, id string) Info {
-	if errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrClosed) {
-		return Info{Key: key, ID: id}
-	}
-	return Info{}
 }
 
 // Delete removes every version of the thread. It returns nil when the thread

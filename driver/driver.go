@@ -5,9 +5,9 @@
 // # Writing a driver
 //
 // Implement [Driver] and [Backend], add the optional interfaces the database
-// can serve ([Purger], [Importer], [NamespaceLister]), register the driver from
-// an init function with checkpoint.Register, and let the conformance suite
-// judge it:
+// can serve ([Purger], [Importer], [NamespaceLister], [Rewriter]), register the
+// driver from an init function with checkpoint.Register, and let the
+// conformance suite judge it:
 //
 //	func TestConformance(t *testing.T) {
 //		checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t) })

@@ -1,0 +1,207 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/names"
+)
+
+// CopyOptions choose what [Copy] copies; the zero value is the latest checkpoint
+// of every thread.
+type CopyOptions struct {
+	Prefix      string          // only threads whose name starts with these bytes
+	History     bool            // every kept version, as far as the destination's history reaches
+	Concurrency int             // threads at a time; 0 for 8
+	Progress    func(CopyStats) // called after every step, never concurrently
+}
+
+// CopyStats count what a [Copy] has done.
+type CopyStats struct {
+	Threads     int64 // threads of which a checkpoint was written
+	Checkpoints int64 // checkpoints written
+	Skipped     int64 // threads that the destination has at the same or a higher version
+	Bytes       int64 // bytes of the payloads written
+}
+
+// Copy copies the threads of src's namespace to dst's. Checkpoints keep their
+// ids, versions, times, expiry and metadata; dst's own history setting holds.
+//
+// It never overwrites: a thread that dst has at the same or a higher version is
+// skipped, and one that dst has at a lower version is continued. So it can be
+// run again, after an interruption or to catch up, and does only what is left.
+//
+// Payloads move as they are stored, and no key is needed for encrypted ones,
+// unless dst compresses or encrypts, or an encrypted payload changes its
+// namespace, which it is bound to: then they are decoded with src's settings and
+// encoded with dst's.
+//
+// Memory is bounded by Concurrency states. The stats count what was done also
+// when Copy fails. An error that matches errors.ErrUnsupported says that the
+// driver of dst cannot import.
+func Copy(ctx context.Context, dst, src *Store, opts CopyOptions) (CopyStats, error) {
+	op := dst.start("copy", "")
+	c := copying{dst: dst, src: src, opts: opts}
+	err := c.run(ctx)
+	op.end(ctx, Info{}, err)
+	return c.stats, err
+}
+
+type copying struct {
+	dst, src *Store
+	opts     CopyOptions
+	importer driver.Importer
+
+	mu    sync.Mutex
+	stats CopyStats
+}
+
+// fail wraps an error that one of the two stores returned.
+func (c *copying) fail(s *Store, thread string, err error) error {
+	return &Error{Op: "copy", Driver: s.conn.driver, Thread: thread, Err: err}
+}
+
+func (c *copying) run(ctx context.Context) error {
+	for _, s := range []*Store{c.dst, c.src} {
+		if err := s.check(ctx); err != nil {
+			return c.fail(s, "", err)
+		}
+	}
+	var ok bool
+	if c.importer, ok = c.dst.conn.backend.(driver.Importer); !ok {
+		return c.fail(c.dst, "", unsupported("Importer"))
+	}
+	infos, err := c.src.list(ctx, ListOptions{Prefix: c.opts.Prefix})
+	if err != nil {
+		return c.fail(c.src, "", err)
+	}
+	err = eachThread(ctx, infos, c.opts.Concurrency, c.thread)
+	if err != nil && !errors.As(err, new(*Error)) {
+		err = c.fail(c.src, "", err)
+	}
+	return err
+}
+
+// thread copies what dst lacks of one thread.
+func (c *copying) thread(ctx context.Context, latest Info) error {
+	first, err := c.first(ctx, latest)
+	if err != nil {
+		return err
+	}
+	if first > latest.Version {
+		c.count(CopyStats{Skipped: 1})
+		return nil
+	}
+	written := CopyStats{Threads: 1}
+	for v := first; v <= latest.Version; v++ {
+		cp, err := c.src.fetch(ctx, latest.Thread, v)
+		switch {
+		case errors.Is(err, ErrNotFound) || err == nil && !cp.CreatedAt.Equal(latest.CreatedAt):
+			continue // trimmed, or deleted, since it was listed
+		case err != nil:
+			return c.fail(c.src, latest.Thread, err)
+		}
+		size, err := c.put(ctx, cp)
+		if errors.Is(err, ErrConflict) {
+			if written.Threads == 1 {
+				c.count(CopyStats{Skipped: 1})
+			}
+			return nil // somebody saved to dst meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		written.Checkpoints, written.Bytes = 1, size
+		c.count(written)
+		written = CopyStats{}
+	}
+	return nil
+}
+
+// first returns the lowest version of a thread that is to be copied; one above
+// the latest when there is nothing to do.
+func (c *copying) first(ctx context.Context, latest Info) (int64, error) {
+	there, err := c.dst.stat(ctx, latest.Thread)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return 0, c.fail(c.dst, latest.Thread, err)
+	case err == nil && there.Version >= latest.Version:
+		return latest.Version + 1, nil
+	case !c.opts.History:
+		return latest.Version, nil
+	}
+	first := latest.Version
+	infos, err := c.src.history(ctx, latest.Thread, HistoryOptions{Before: latest.Version})
+	if err != nil {
+		return 0, c.fail(c.src, latest.Thread, err)
+	}
+	for info, err := range infos {
+		if err != nil {
+			return 0, c.fail(c.src, latest.Thread, err)
+		}
+		if info.Version <= there.Version || latest.Version-info.Version >= int64(c.dst.keep) {
+			break
+		}
+		first = info.Version
+	}
+	return first, nil
+}
+
+// put imports one checkpoint of src into dst and returns the bytes written.
+func (c *copying) put(ctx context.Context, cp driver.Checkpoint) (int64, error) {
+	p := payload{cp.Payload, cp.Encoding}
+	to := c.dst.key(cp.Thread)
+	sealed := strings.HasSuffix(cp.Encoding, "+"+stepSealed)
+	if c.dst.compressor != nil || c.dst.aead != nil || sealed && to != cp.Key {
+		var err error
+		if p, err = c.src.unpack(cp); err != nil {
+			return 0, c.fail(c.src, cp.Thread, fmt.Errorf("version %d: %w", cp.Version, err))
+		}
+		if p, err = c.dst.pack(p, to, cp.ID); err != nil {
+			return 0, c.fail(c.dst, cp.Thread, err)
+		}
+	}
+	cp.Key, cp.Payload, cp.Encoding, cp.Size = to, p.data, p.encoding, len(p.data)
+	if err := checkImport(cp); err != nil {
+		return 0, c.fail(c.src, cp.Thread, err)
+	}
+	now, err := c.dst.begin(ctx)
+	if err == nil {
+		err = c.importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: c.dst.keep})
+	}
+	if err != nil {
+		return 0, c.fail(c.dst, cp.Thread, err)
+	}
+	return int64(len(p.data)), nil
+}
+
+// checkImport returns an error if a checkpoint that a driver returned is not one
+// that another driver may be given.
+func checkImport(cp driver.Checkpoint) error {
+	if err := names.CheckThread(cp.Thread); err != nil {
+		return err
+	}
+	if err := names.CheckMetadata(cp.Metadata); err != nil {
+		return err
+	}
+	if cp.ID == "" || !isID(cp.ID) || cp.Version < 1 || cp.Version > driver.MaxVersion || cp.Encoding == "" {
+		return fmt.Errorf("%w: version %d has no valid id, version or encoding", ErrCorrupt, cp.Version)
+	}
+	return nil
+}
+
+func (c *copying) count(done CopyStats) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Threads += done.Threads
+	c.stats.Checkpoints += done.Checkpoints
+	c.stats.Skipped += done.Skipped
+	c.stats.Bytes += done.Bytes
+	if c.opts.Progress != nil {
+		c.opts.Progress(c.stats)
+	}
+}

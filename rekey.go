@@ -1,0 +1,148 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// RekeyOptions choose what [Rekey] does.
+type RekeyOptions struct {
+	Prefix      string           // only threads whose name starts with these bytes
+	Plaintext   bool             // also encrypt payloads that are not encrypted yet
+	Concurrency int              // threads at a time; 0 for 8
+	Progress    func(RekeyStats) // called after every checkpoint, never concurrently
+}
+
+// RekeyStats count what a [Rekey] has done.
+type RekeyStats struct {
+	Threads     int64 // threads seen to the end
+	Checkpoints int64 // checkpoints looked at
+	Rewritten   int64 // checkpoints encrypted anew
+	Bytes       int64 // bytes of the payloads written
+}
+
+// Rekey encrypts every kept version of every thread of the store's namespace with
+// the primary key of its [WithEncryption], in place: ids, versions, times and
+// metadata stay. It runs beside other operations and can be run again after an
+// interruption; with a [Keyring] it passes over what the primary key has sealed
+// already. When it has returned without an error, and every process saves with
+// the new primary key, the older keys are no longer needed for this namespace.
+//
+// Payloads that are not encrypted are an [ErrCorrupt] unless opts.Plaintext asks
+// for them to be encrypted too. An error that matches errors.ErrUnsupported says
+// that the driver cannot rewrite.
+func Rekey(ctx context.Context, s *Store, opts RekeyOptions) (RekeyStats, error) {
+	op := s.start("rekey", "")
+	r := rekeying{store: s, opts: opts}
+	err := r.run(ctx)
+	if err == nil || !errors.As(err, new(*Error)) {
+		err = op.end(ctx, Info{}, err)
+	}
+	return r.stats, err
+}
+
+type rekeying struct {
+	store    *Store
+	opts     RekeyOptions
+	rewriter driver.Rewriter
+
+	mu    sync.Mutex
+	stats RekeyStats
+}
+
+func (r *rekeying) run(ctx context.Context) error {
+	s := r.store
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	if s.aead == nil {
+		return fmt.Errorf("%w store: Rekey needs one that was opened with WithEncryption", ErrInvalid)
+	}
+	var ok bool
+	if r.rewriter, ok = s.conn.backend.(driver.Rewriter); !ok {
+		return unsupported("Rewriter")
+	}
+	infos, err := s.list(ctx, ListOptions{Prefix: r.opts.Prefix})
+	if err != nil {
+		return err
+	}
+	return eachThread(ctx, infos, r.opts.Concurrency, r.thread)
+}
+
+func (r *rekeying) thread(ctx context.Context, latest Info) error {
+	op := r.store.start("rekey", latest.Thread)
+	infos, err := r.store.history(ctx, latest.Thread, HistoryOptions{})
+	if err != nil {
+		return op.end(ctx, Info{}, err)
+	}
+	for info, err := range infos {
+		var n int64
+		if err == nil {
+			n, err = r.version(ctx, info)
+		}
+		if err != nil {
+			return op.end(ctx, info, err)
+		}
+		done := RekeyStats{Checkpoints: 1, Bytes: n}
+		if n > 0 {
+			done.Rewritten = 1
+		}
+		r.count(done)
+	}
+	r.count(RekeyStats{Threads: 1})
+	return op.end(ctx, latest, nil)
+}
+
+// version seals one version anew, if that is needed, and returns the bytes
+// written. A version that was dropped meanwhile needs nothing.
+func (r *rekeying) version(ctx context.Context, info Info) (int64, error) {
+	s := r.store
+	cp, err := s.fetch(ctx, info.Thread, info.Version)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	p := payload{cp.Payload, cp.Encoding}
+	sealed := strings.HasSuffix(cp.Encoding, "+"+stepSealed)
+	if c, ok := s.aead.(interface{ Current([]byte) bool }); ok && sealed && c.Current(cp.Payload) {
+		return 0, nil
+	}
+	if sealed || !r.opts.Plaintext {
+		if p, err = s.open(cp); err != nil {
+			return 0, fmt.Errorf("version %d: %w", cp.Version, err)
+		}
+	}
+	if p, err = s.seal(p, cp.Key, cp.ID); err != nil {
+		return 0, err
+	}
+	now, err := s.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = r.rewriter.Rewrite(ctx, driver.RewriteRequest{
+		Key: cp.Key, Version: cp.Version, ID: cp.ID, Payload: p.data, Encoding: p.encoding, Now: now,
+	})
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	return int64(len(p.data)), err
+}
+
+func (r *rekeying) count(done RekeyStats) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Threads += done.Threads
+	r.stats.Checkpoints += done.Checkpoints
+	r.stats.Rewritten += done.Rewritten
+	r.stats.Bytes += done.Bytes
+	if r.opts.Progress != nil {
+		r.opts.Progress(r.stats)
+	}
+}
