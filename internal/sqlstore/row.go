@@ -1,0 +1,160 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A Row receives the columns that make an Info, in this order:
+//
+//	thread   text
+//	id       text
+//	version  integer
+//	size     integer
+//	encoding text
+//	metadata JSON, or NULL for none (see EncodeMetadata)
+//	created  a time, or an integer: microseconds since 1970
+//	saved    likewise
+//	expires  likewise, or NULL for never
+//
+// A column that holds something else is driver.ErrCorrupt, and the error says
+// which column and never what was in it.
+type Row struct {
+	thread, id, encoding    text
+	metadata                metadata
+	version, size           integer
+	created, saved, expires timestamp
+}
+
+// Dest returns what to hand to Scan, followed by the caller's own columns.
+func (r *Row) Dest(more ...any) []any {
+	return append([]any{
+		&r.thread, &r.id, &r.version, &r.size, &r.encoding, &r.metadata, &r.created, &r.saved, &r.expires,
+	}, more...)
+}
+
+// Info returns what was scanned. The metadata is the caller's own.
+func (r *Row) Info(namespace string) (driver.Info, error) {
+	if r.created.IsZero() || r.saved.IsZero() || r.version < 1 || r.size < 0 || r.size > math.MaxInt {
+		return driver.Info{}, fmt.Errorf("%w: thread %q has a row without a version, a size or a time", driver.ErrCorrupt, r.thread)
+	}
+	m, err := DecodeMetadata([]byte(r.metadata))
+	if err != nil {
+		return driver.Info{}, fmt.Errorf("thread %q version %d: %w", r.thread, r.version, err)
+	}
+	return driver.Info{
+		Key:       driver.Key{Namespace: namespace, Thread: string(r.thread)},
+		ID:        string(r.id),
+		Version:   int64(r.version),
+		Size:      int(r.size),
+		Encoding:  string(r.encoding),
+		Metadata:  m,
+		CreatedAt: r.created.Time,
+		SavedAt:   r.saved.Time,
+		ExpiresAt: r.expires.Time,
+	}, nil
+}
+
+// Infos reads every row of rows, whose columns are those of a Row, and closes
+// it. The error is the database's own, for the driver to classify, or matches
+// driver.ErrCorrupt.
+func Infos(rows *sql.Rows, namespace string, n int) ([]driver.Info, error) {
+	defer rows.Close()
+	infos := make([]driver.Info, 0, n)
+	var row Row
+	dest := row.Dest()
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return nil, err
+		}
+		info, err := row.Info(namespace)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, info)
+	}
+	return infos, rows.Err()
+}
+
+// Micros is the integer that stands for t in a column of microseconds.
+func Micros(t time.Time) int64 { return t.UnixMicro() }
+
+// NullMicros is Micros, or NULL for the zero time.
+func NullMicros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+// The types below read a column without database/sql's own conversions, whose
+// errors show the value.
+
+type text string
+
+// Scan implements sql.Scanner.
+func (t *text) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		*t = text(v)
+	case []byte:
+		*t = text(v)
+	default:
+		return damaged("text", src)
+	}
+	return nil
+}
+
+type metadata []byte
+
+// Scan implements sql.Scanner.
+func (m *metadata) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*m = (*m)[:0]
+	case string:
+		*m = append((*m)[:0], v...)
+	case []byte:
+		*m = append((*m)[:0], v...)
+	default:
+		return damaged("text", src)
+	}
+	return nil
+}
+
+type integer int64
+
+// Scan implements sql.Scanner.
+func (i *integer) Scan(src any) error {
+	v, ok := src.(int64)
+	if !ok {
+		return damaged("an integer", src)
+	}
+	*i = integer(v)
+	return nil
+}
+
+type timestamp struct{ time.Time }
+
+// Scan implements sql.Scanner.
+func (t *timestamp) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		t.Time = time.Time{}
+	case int64:
+		t.Time = time.UnixMicro(v).UTC()
+	case time.Time:
+		t.Time = v.UTC()
+	default:
+		return damaged("a time", src)
+	}
+	return nil
+}
+
+func damaged(want string, src any) error {
+	return fmt.Errorf("%w: a column that should hold %s holds a %T", driver.ErrCorrupt, want, src)
+}
