@@ -72,7 +72,7 @@ func compressorsWanted() string {
 func (s *Store) pack(p payload, key driver.Key, id string) (payload, error) {
 	if s.compressor != nil {
 		small := s.compressor.Compress(nil, p.data)
-		if len(small) <= len(p.data)-(len(p.data)+9)/10 {
+		if saved := len(p.data) - len(small); saved > 0 && saved >= len(p.data)/10 {
 			p = payload{small, p.encoding + "+" + s.compressor.Name()}
 		}
 	}
