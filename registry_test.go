@@ -2,8 +2,10 @@ package checkpoint_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,27 +22,37 @@ func (d *dsnDriver) Open(dsn string) (driver.Backend, error) {
 	return memory.New(), nil
 }
 
+// registered counts the drivers registered by tests, so that each run of a test
+// has a name of its own.
+var registered atomic.Int64
+
+func register(d driver.Driver) (name string) {
+	name = fmt.Sprintf("test%d", registered.Add(1))
+	checkpoint.Register(name, d)
+	return name
+}
+
 func TestRegister(t *testing.T) {
 	d := new(dsnDriver)
-	checkpoint.Register("registertest", d)
-	if got := checkpoint.Drivers(); !slices.Contains(got, "registertest") || !slices.IsSorted(got) {
-		t.Errorf("Drivers() = %q, want it sorted and with registertest", got)
+	name := register(d)
+	if got := checkpoint.Drivers(); !slices.Contains(got, name) || !slices.IsSorted(got) {
+		t.Errorf("Drivers() = %q, want it sorted and with %s", got, name)
 	}
-	for name, register := range map[string]func(){
+	for want, call := range map[string]func(){
 		`checkpoint: Register of a driver with an empty name`:            func() { checkpoint.Register("", d) },
 		`checkpoint: Register of a nil driver as "x"`:                    func() { checkpoint.Register("x", nil) },
-		`checkpoint: Register called twice for driver "registertest"`:    func() { checkpoint.Register("registertest", d) },
+		`checkpoint: Register called twice for driver "` + name + `"`:    func() { checkpoint.Register(name, d) },
 		`checkpoint: RegisterCompressor of a nil compressor`:             func() { checkpoint.RegisterCompressor(nil) },
 		`checkpoint: RegisterCompressor: the name "aead" is reserved`:    func() { checkpoint.RegisterCompressor(flater{name: "aead"}) },
 		`checkpoint: RegisterCompressor: the name "a+b": only printable`: func() { checkpoint.RegisterCompressor(flater{name: "a+b"}) },
 	} {
 		func() {
 			defer func() {
-				if got, _ := recover().(string); !strings.HasPrefix(got, name) {
-					t.Errorf("panic = %q, want %q", got, name)
+				if got, _ := recover().(string); !strings.HasPrefix(got, want) {
+					t.Errorf("panic = %q, want %q", got, want)
 				}
 			}()
-			register()
+			call()
 		}()
 	}
 }
@@ -52,8 +64,8 @@ func TestOpenErrors(t *testing.T) {
 		is          error
 		want        string
 	}{
-		{"postgre", "x", checkpoint.ErrUnknownDriver, `checkpoint: open (postgre): unknown driver "postgre" (forgotten import?); registered: memory`},
-		{"postgres://u:hunter2@somewhere/with-a-long-name", "postgres", checkpoint.ErrUnknownDriver, `checkpoint: open: unknown driver of a name of 47 bytes (driver name and DSN exchanged?); registered: memory`},
+		{"postgre", "x", checkpoint.ErrUnknownDriver, `checkpoint: open (postgre): unknown driver "postgre" (forgotten import?); registered: `},
+		{"postgres://u:hunter2@somewhere/with-a-long-name", "postgres", checkpoint.ErrUnknownDriver, `checkpoint: open: unknown driver of a name of 47 bytes (driver name and DSN exchanged?); registered: `},
 		{"memory", "?colour=red", checkpoint.ErrInvalid, `checkpoint: open (memory): invalid DSN: unknown word "colour"; this driver's words: none of its own; ` + common},
 		{"memory", "?b=1&a=2&ttl=1h", checkpoint.ErrInvalid, `checkpoint: open (memory): invalid DSN: unknown words "a", "b"; this driver's words: none of its own; ` + common},
 		{"memory", "?ttl=1h&ttl=2h", checkpoint.ErrInvalid, `checkpoint: open (memory): invalid DSN: word "ttl" is given twice`},
@@ -123,17 +135,17 @@ func TestOpenBadOptions(t *testing.T) {
 // DSN, the rest reaches the driver as it was written, and options win.
 func TestWords(t *testing.T) {
 	d := new(dsnDriver)
-	checkpoint.Register("wordstest", d)
+	name := register(d)
 	clock := newClock()
-	s, err := checkpoint.Open("wordstest", "host=h password=p%20 ?a%2Fb=nope", checkpoint.WithClock(clock.Now))
+	s, err := checkpoint.Open(name, "host=h password=p%20 ?a%2Fb=nope", checkpoint.WithClock(clock.Now))
 	if err == nil {
 		t.Fatalf("Open with an escaped name = %v, want an error", s)
 	}
-	s, err = checkpoint.Open("wordstest", "wordstest://u:p%40ss@h/x?b=%2F+1&ttl=1h&addr=one&history=all&addr=two&namespace=tenant.a&max_state_size=100", checkpoint.WithClock(clock.Now))
+	s, err = checkpoint.Open(name, name+"://u:p%40ss@h/x?b=%2F+1&ttl=1h&addr=one&history=all&addr=two&namespace=tenant.a&max_state_size=100", checkpoint.WithClock(clock.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "wordstest://u:p%40ss@h/x?b=%2F+1&addr=one&addr=two"; d.got != want {
+	if want := name + "://u:p%40ss@h/x?b=%2F+1&addr=one&addr=two"; d.got != want {
 		t.Errorf("the driver got %q, want %q", d.got, want)
 	}
 	info, err := s.Save(t.Context(), "thread", 1)
@@ -154,11 +166,11 @@ func TestWords(t *testing.T) {
 	if _, err := s.Save(t.Context(), "thread", strings.Repeat("x", 99)); !errors.Is(err, checkpoint.ErrTooLarge) {
 		t.Errorf("Save of 101 bytes = %v, want ErrTooLarge", err)
 	}
-	if _, err = checkpoint.OpenURL("wordstest:?namespace=word&ttl=1h", checkpoint.WithNamespace("option"), checkpoint.WithTTL(0)); err != nil {
+	if _, err = checkpoint.OpenURL(name+":?namespace=word&ttl=1h", checkpoint.WithNamespace("option"), checkpoint.WithTTL(0)); err != nil {
 		t.Fatal(err)
 	}
-	if d.got != "wordstest:" {
-		t.Errorf("OpenURL gave the driver %q, want %q", d.got, "wordstest:")
+	if d.got != name+":" {
+		t.Errorf("OpenURL gave the driver %q, want %q", d.got, name+":")
 	}
 }
 
