@@ -74,6 +74,7 @@ var (
 	_ driver.Purger          = (*backend)(nil)
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
+	_ driver.Rewriter        = (*backend)(nil)
 )
 
 func newBackend(s *store) *backend {
@@ -133,6 +134,15 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 		return err
 	}
 	return s.importCheckpoint(req)
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	s, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	return s.rewrite(req)
 }
 
 // Purge implements driver.Purger.

@@ -188,6 +188,25 @@ func (s *store) importCheckpoint(req driver.ImportRequest) error {
 	return nil
 }
 
+func (s *store) rewrite(req driver.RewriteRequest) error {
+	payload := bytes.Clone(req.Payload)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.live(req.Key, req.Now)
+	if t == nil {
+		return driver.ErrNotFound
+	}
+	old := t.version(req.Version)
+	if old == nil || old.ID != req.ID {
+		return driver.ErrNotFound
+	}
+	c := *old // what is there may be being read
+	c.Payload, c.Encoding, c.Size = payload, req.Encoding, len(payload)
+	t.versions[req.Version-t.versions[0].Version] = &c
+	return nil
+}
+
 func (s *store) load(req driver.LoadRequest) (driver.Checkpoint, error) {
 	c := s.find(req)
 	if c == nil {
