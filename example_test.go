@@ -1,0 +1,206 @@
+package checkpoint_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	_ "github.com/go-ckpt/checkpoint/drivers/memory"
+)
+
+// Agent is the state of a small agent.
+type Agent struct {
+	Plan []string `json:"plan"`
+	Done int      `json:"done"`
+}
+
+func Example() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "?history=20")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	if _, err := store.Save(ctx, "user-123", Agent{Plan: []string{"read", "count", "report"}}); err != nil {
+		log.Fatal(err)
+	}
+
+	// After a crash, a deploy or a week:
+	agent, info, err := checkpoint.Get[Agent](ctx, store, "user-123")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("version", info.Version, "next:", agent.Plan[agent.Done])
+	// Output: version 1 next: read
+}
+
+func ExampleStore_Load() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "")
+	defer store.Close()
+
+	var agent Agent
+	_, err := store.Load(ctx, "user-123", &agent)
+	if errors.Is(err, checkpoint.ErrNotFound) {
+		fmt.Println("a new conversation")
+	}
+	// Output: a new conversation
+}
+
+// Two workers have loaded the same checkpoint; the second one to save learns that
+// it is too late.
+func ExampleIfMatch() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "")
+	defer store.Close()
+
+	seen, _ := store.Save(ctx, "user-123", Agent{})
+	_, err := store.Save(ctx, "user-123", Agent{Done: 1}, checkpoint.IfMatch(seen.ID))
+	fmt.Println("first worker:", err)
+
+	_, err = store.Save(ctx, "user-123", Agent{Done: 1}, checkpoint.IfMatch(seen.ID))
+	if conflict, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
+		fmt.Println("second worker: the thread is at version", conflict.Current.Version)
+	}
+	// Output:
+	// first worker: <nil>
+	// second worker: the thread is at version 2
+}
+
+// Update changes a state that others change too.
+func ExampleUpdate() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "")
+	defer store.Close()
+
+	for range 3 {
+		_, err := checkpoint.Update(ctx, store, "user-123", func(a *Agent) error {
+			a.Done++
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	agent, info, _ := checkpoint.Get[Agent](ctx, store, "user-123")
+	fmt.Println(agent.Done, "steps, version", info.Version)
+	// Output: 3 steps, version 3
+}
+
+func ExampleStore_History() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "?history=all")
+	defer store.Close()
+
+	for done := range 3 {
+		store.Save(ctx, "user-123", Agent{Done: done}, checkpoint.Metadata(map[string]string{"step": fmt.Sprint(done)}))
+	}
+	for info, err := range store.History(ctx, "user-123", checkpoint.HistoryOptions{}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("version", info.Version, "step", info.Metadata["step"])
+	}
+
+	var old Agent
+	store.LoadVersion(ctx, "user-123", 2, &old)
+	fmt.Println("version 2 had done", old.Done)
+	restored, _ := store.Restore(ctx, "user-123", 2)
+	fmt.Println("restored as version", restored.Version)
+	// Output:
+	// version 3 step 2
+	// version 2 step 1
+	// version 1 step 0
+	// version 2 had done 1
+	// restored as version 4
+}
+
+func ExampleStore_List() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "")
+	defer store.Close()
+
+	for _, thread := range []string{"user-2/b", "user-1/a", "user-2/a"} {
+		store.Save(ctx, thread, Agent{})
+	}
+	for info, err := range store.List(ctx, checkpoint.ListOptions{Prefix: "user-2/"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(info.Thread)
+	}
+	// Output:
+	// user-2/a
+	// user-2/b
+}
+
+// Every tenant has a namespace of its own, on the same connection.
+func ExampleStore_Namespace() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "")
+	defer store.Close()
+
+	store.Namespace("tenant-a").Save(ctx, "support", Agent{Done: 1})
+	_, err := store.Namespace("tenant-b").Stat(ctx, "support")
+	fmt.Println(err)
+	// Output: checkpoint: stat "support" (memory): not found
+}
+
+func ExampleExpiresIn() {
+	ctx := context.Background()
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	store, _ := checkpoint.Open("memory", "?ttl=24h", checkpoint.WithClock(func() time.Time { return now }))
+	defer store.Close()
+
+	info, _ := store.Save(ctx, "user-123", Agent{})
+	fmt.Println(info.ExpiresAt)
+	info, _ = store.Save(ctx, "user-123", Agent{}, checkpoint.ExpiresIn(0))
+	fmt.Println(info.ExpiresAt.IsZero())
+	// Output:
+	// 2030-01-02 00:00:00 +0000 UTC
+	// true
+}
+
+func ExampleNewKeyring() {
+	ctx := context.Background()
+	key := []byte("thirty-two bytes from your vault") // never a constant in a real program
+	keyring, err := checkpoint.NewKeyring(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	store, _ := checkpoint.Open("memory", "", checkpoint.WithEncryption(keyring))
+	defer store.Close()
+
+	info, _ := store.Save(ctx, "user-123", Agent{})
+	fmt.Println(info.Encoding)
+	// Output: json+aead
+}
+
+// A framework that asks for []byte under an id gets it.
+func ExampleStore_Blobs() {
+	ctx := context.Background()
+	store, _ := checkpoint.Open("memory", "")
+	defer store.Close()
+
+	blobs := store.Blobs()
+	blobs.Set(ctx, "run-7", []byte{1, 2, 3})
+	blob, found, err := blobs.Get(ctx, "run-7")
+	fmt.Println(blob, found, err)
+	// Output: [1 2 3] true <nil>
+}
+
+func ExampleCopy() {
+	ctx := context.Background()
+	laptop, _ := checkpoint.Open("memory", "?history=all")
+	production, _ := checkpoint.Open("memory", "?history=all")
+	for done := range 3 {
+		laptop.Save(ctx, "user-123", Agent{Done: done})
+	}
+	stats, err := checkpoint.Copy(ctx, production, laptop, checkpoint.CopyOptions{History: true})
+	fmt.Println(stats.Threads, stats.Checkpoints, stats.Skipped, err)
+	// Output: 1 3 0 <nil>
+}
