@@ -1,0 +1,206 @@
+// Package checkpointtest is the conformance suite for drivers of package
+// checkpoint. The whole test of a driver against the rules is
+//
+//	func TestConformance(t *testing.T) {
+//		checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t) })
+//	}
+//
+// where each call of open returns a new handle on the same data. The suite may
+// run against a database that is in use: every case has a namespace of its
+// own, removes what it wrote, and touches nothing else.
+//
+// A case tests one sentence of the numbered rules in package driver. When it
+// fails it says where, what was got and what was wanted, which calls came
+// before, and the rule. Its name is stable, so that it can be run again:
+//
+//	go test -run 'TestConformance/Raw/Conditions/OneOfManyWins'
+//
+// The cases under Raw call the backend's methods; those under Store go through
+// checkpoint.New. Cases about an optional interface that the backend does not
+// have are skipped, or fail where [Require] asks for it.
+//
+// [Verify] runs the same cases from a program, without go test, to find out
+// whether a deployment that nobody has tested keeps the rules.
+package checkpointtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A testCase is one sentence of the rules and the function that tries it.
+type testCase struct {
+	name  string // stable; the group comes first: "Raw/Save/VersionsCount"
+	rule  int    // of package driver
+	text  string // the sentence
+	needs string // the optional interface it is about: "Purger", "Importer", "NamespaceLister"
+	alone bool   // not beside other cases
+	run   func(*trial)
+}
+
+// cases is the table of contents: each function stands in the file of its
+// subject.
+func cases() []testCase {
+	return slices.Concat(
+		pingCases(),
+		saveCases(),
+	)
+}
+
+// An Option changes what Run and Verify do.
+type Option func(*suite)
+
+// Require names optional interfaces of package driver that the backend must
+// have: "Purger", "Importer", "NamespaceLister". Without one of them the cases
+// about it fail, instead of being skipped.
+func Require(names ...string) Option {
+	return func(s *suite) { s.required = append(s.required, names...) }
+}
+
+// Options are given to checkpoint.New in the cases under Store, after those of
+// the case, so that a driver's suite can be run again with compression or
+// encryption.
+func Options(opts ...checkpoint.Option) Option {
+	return func(s *suite) { s.storeOptions = append(s.storeOptions, opts...) }
+}
+
+// Timeout is how long a case may take before its watchdog fails it and shows
+// all goroutines; 2 minutes by default. It is there to end a case that hangs,
+// so it should be generous.
+func Timeout(d time.Duration) Option {
+	return func(s *suite) { s.timeout = d }
+}
+
+// A suite is what a run was asked for.
+type suite struct {
+	open         func(testing.TB) (driver.Backend, error)
+	required     []string
+	storeOptions []checkpoint.Option
+	timeout      time.Duration
+	progress     func(Result, int, int)
+}
+
+func newSuite(opts []Option) *suite {
+	s := &suite{timeout: 2 * time.Minute}
+	for _, o := range opts {
+		o(s)
+	}
+	return s
+}
+
+// parallel bounds the cases that run at a time: each opens a few handles, and
+// each handle may be a pool of connections.
+const parallel = 4
+
+// Run runs the suite as subtests of t. Each call of open MUST return a new
+// handle on the same data; it may call the methods of the t it is given, and
+// the suite closes the handle. Run returns when all cases are over.
+func Run(t *testing.T, open func(t testing.TB) driver.Backend, opts ...Option) {
+	t.Helper()
+	s := newSuite(opts)
+	s.open = func(tb testing.TB) (driver.Backend, error) { return open(tb), nil }
+	slots := make(chan struct{}, parallel)
+	groups := groupsOf(cases())
+	for _, group := range groups {
+		ok := t.Run(group.name, func(t *testing.T) {
+			for _, c := range group.cases {
+				t.Run(strings.TrimPrefix(c.name, group.name+"/"), func(t *testing.T) {
+					if !c.alone {
+						t.Parallel()
+					}
+					slots <- struct{}{}
+					defer func() { <-slots }()
+					s.runTest(t, c)
+				})
+			}
+		})
+		if !ok && group.name == "Ping" {
+			t.Fatal("the database cannot be reached: the other cases were not run")
+		}
+	}
+}
+
+// runTest runs one case as a test.
+func (s *suite) runTest(t *testing.T, c testCase) {
+	r := s.try(t.Context(), t, c)
+	switch {
+	case t.Failed() || t.Skipped(): // open has said why
+	case r.Outcome == Unsupported:
+		t.Skip(r.Reason)
+	case r.Outcome == Failed:
+		t.Errorf("%s\nrule %d: %s", r.Reason, c.rule, c.text)
+	}
+}
+
+// A group holds the cases whose names begin alike.
+type group struct {
+	name  string
+	cases []testCase
+}
+
+// groupsOf puts cases into groups by the first part of their names.
+func groupsOf(cases []testCase) []group {
+	var groups []group
+	for _, c := range cases {
+		name, _, _ := strings.Cut(c.name, "/")
+		if len(groups) == 0 || groups[len(groups)-1].name != name {
+			groups = append(groups, group{name: name})
+		}
+		last := &groups[len(groups)-1]
+		last.cases = append(last.cases, c)
+	}
+	return groups
+}
+
+// try runs one case and returns its result.
+func (s *suite) try(ctx context.Context, tb testing.TB, c testCase) Result {
+	r := Result{Case: c.name, Rule: c.rule, Text: c.text, Outcome: Passed}
+	began := time.Now()
+	defer func() { r.Duration = time.Since(began) }()
+	if c.needs != "" {
+		has, err := s.has(tb, c.needs)
+		switch {
+		case err != nil:
+			r.Outcome, r.Reason = Failed, fmt.Sprintf("open: %v", err)
+			return r
+		case !has && slices.Contains(s.required, c.needs):
+			r.Outcome, r.Reason = Failed, fmt.Sprintf("the backend does not implement driver.%s, which is required", c.needs)
+			return r
+		case !has:
+			r.Outcome, r.Reason = Unsupported, fmt.Sprintf("the backend does not implement driver.%s", c.needs)
+			return r
+		}
+	}
+	if failures := newTrial(ctx, s, tb).run(c); len(failures) > 0 {
+		r.Outcome, r.Reason = Failed, strings.Join(failures, "\n")
+	}
+	return r
+}
+
+// has reports whether the backend implements an optional interface.
+func (s *suite) has(tb testing.TB, optional string) (bool, error) {
+	b, err := s.open(tb)
+	if err != nil {
+		return false, err
+	}
+	defer b.Close()
+	switch optional {
+	case "Purger":
+		_, ok := b.(driver.Purger)
+		return ok, nil
+	case "Importer":
+		_, ok := b.(driver.Importer)
+		return ok, nil
+	case "NamespaceLister":
+		_, ok := b.(driver.NamespaceLister)
+		return ok, nil
+	}
+	return false, fmt.Errorf("there is no optional interface %q", optional)
+}

@@ -1,0 +1,28 @@
+package checkpointtest_test
+
+import (
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/checkpointtest"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/memory"
+)
+
+// TestMemory shows that the suite lets a correct backend pass.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, openMemory(),
+		checkpointtest.Require("Purger", "Importer", "NamespaceLister"))
+}
+
+// openMemory returns a function that opens handles on one store.
+func openMemory() func(testing.TB) driver.Backend {
+	var d memory.Driver
+	return func(t testing.TB) driver.Backend {
+		b, err := d.Open("memory:suite")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}

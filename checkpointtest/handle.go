@@ -1,0 +1,161 @@
+package checkpointtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A handle passes everything on to a backend under test, notes the call for
+// the failures that may follow, and which threads have to be removed in the
+// end.
+//
+// It implements every optional interface. Where the backend does not, the
+// answer is what package checkpoint makes of that: an error that matches
+// errors.ErrUnsupported. Cases that need one are not run then.
+type handle struct {
+	inner driver.Backend
+	t     *trial
+}
+
+var (
+	_ driver.Backend         = (*handle)(nil)
+	_ driver.Purger          = (*handle)(nil)
+	_ driver.Importer        = (*handle)(nil)
+	_ driver.NamespaceLister = (*handle)(nil)
+	_ driver.LoggerSetter    = (*handle)(nil)
+)
+
+func (h *handle) writes(key driver.Key) {
+	h.t.mu.Lock()
+	defer h.t.mu.Unlock()
+	h.t.wrote[key] = true
+}
+
+func (h *handle) Ping(ctx context.Context) error {
+	err := h.inner.Ping(ctx)
+	h.t.called("Ping() = %v", err)
+	return err
+}
+
+func (h *handle) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	h.writes(req.Key)
+	info, err := h.inner.Save(ctx, req)
+	h.t.called("Save(%s) = %s, %v", showSave(req), show(info), err)
+	return info, err
+}
+
+func (h *handle) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	c, err := h.inner.Load(ctx, req)
+	h.t.called("Load({%q version=%d now=%s}) = %s (%d bytes), %v", req.Thread, req.Version, clock(req.Now), show(c.Info), len(c.Payload), err)
+	return c, err
+}
+
+func (h *handle) Delete(ctx context.Context, key driver.Key) error {
+	err := h.inner.Delete(ctx, key)
+	h.t.called("Delete(%q) = %v", key.Thread, err)
+	return err
+}
+
+func (h *handle) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	call := fmt.Sprintf("List({%q prefix=%q after=%q limit=%d now=%s})", req.Namespace, req.Prefix, req.After, req.Limit, clock(req.Now))
+	return h.iterate(call, h.inner.List(ctx, req))
+}
+
+func (h *handle) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	call := fmt.Sprintf("History({%q before=%d limit=%d now=%s})", req.Thread, req.Before, req.Limit, clock(req.Now))
+	return h.iterate(call, h.inner.History(ctx, req))
+}
+
+func (h *handle) iterate(call string, infos iter.Seq2[driver.Info, error]) iter.Seq2[driver.Info, error] {
+	return func(yield func(driver.Info, error) bool) {
+		n := 0
+		for info, err := range infos {
+			if err != nil {
+				h.t.called("%s yielded %v after %d", call, err, n)
+			} else {
+				n++
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+		h.t.called("%s yielded %d", call, n)
+	}
+}
+
+func (h *handle) Close() error {
+	err := h.inner.Close()
+	h.t.called("Close() = %v", err)
+	return err
+}
+
+func (h *handle) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	p, ok := h.inner.(driver.Purger)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := p.Purge(ctx, namespace, now)
+	h.t.called("Purge(%q, %s) = %d, %v", namespace, clock(now), n, err)
+	return n, err
+}
+
+func (h *handle) Import(ctx context.Context, req driver.ImportRequest) error {
+	i, ok := h.inner.(driver.Importer)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	h.writes(req.Key)
+	err := i.Import(ctx, req)
+	h.t.called("Import({%s keep=%d now=%s}) = %v", show(req.Info), req.Keep, clock(req.Now), err)
+	return err
+}
+
+func (h *handle) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+	l, ok := h.inner.(driver.NamespaceLister)
+	if !ok {
+		return func(yield func(string, error) bool) { yield("", errors.ErrUnsupported) }
+	}
+	return l.Namespaces(ctx)
+}
+
+func (h *handle) SetLogger(l *slog.Logger) {
+	if s, ok := h.inner.(driver.LoggerSetter); ok {
+		s.SetLogger(l)
+	}
+}
+
+// show prints an Info for a failure.
+func show(i driver.Info) string {
+	if i.Version == 0 && i.ID == "" {
+		return "nothing"
+	}
+	return fmt.Sprintf("{%q v%d id=%s size=%d %s metadata=%d created=%s saved=%s expires=%s}",
+		i.Thread, i.Version, i.ID, i.Size, i.Encoding, len(i.Metadata), clock(i.CreatedAt), clock(i.SavedAt), clock(i.ExpiresAt))
+}
+
+// showSave prints a SaveRequest for a failure.
+func showSave(r driver.SaveRequest) string {
+	match := ""
+	switch {
+	case r.Match.Absent:
+		match = " if absent"
+	case r.Match.ID != "":
+		match = " if " + r.Match.ID
+	}
+	return fmt.Sprintf("{%q id=%s %d bytes %s metadata=%d now=%s expires=%s keep=%d%s}",
+		r.Thread, r.ID, len(r.Payload), r.Encoding, len(r.Metadata), clock(r.Now), clock(r.ExpiresAt), r.Keep, match)
+}
+
+// clock prints a time for a failure.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Format("2006-01-02T15:04:05.999999999Z07:00")
+}

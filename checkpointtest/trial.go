@@ -1,0 +1,245 @@
+package checkpointtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A trial is one run of one case: its namespace, its handles, what it wrote
+// and what it found. Cases report to a trial rather than to a *testing.T, so
+// that they also run outside of go test, and so that one that hangs can be
+// left behind.
+type trial struct {
+	suite *suite
+	tb    testing.TB // for open alone; nil under Verify
+	ctx   context.Context
+
+	// now is a time in whole seconds, an hour ahead of the real clock: a
+	// database that expires rows by a clock of its own finds nothing to do
+	// within a trial.
+	now time.Time
+
+	namespace string
+
+	mu        sync.Mutex
+	failures  []string
+	abandoned bool // the watchdog has given up on the case
+	handles   []driver.Backend
+	wrote     map[driver.Key]bool
+	recent    []string // the latest calls, oldest first
+}
+
+// Bounds of what a failure shows.
+const (
+	recentCalls = 8
+	maxFailures = 10
+)
+
+func newTrial(ctx context.Context, s *suite, tb testing.TB) *trial {
+	return &trial{
+		suite:     s,
+		tb:        tb,
+		ctx:       ctx,
+		now:       time.Now().UTC().Truncate(time.Second).Add(time.Hour),
+		namespace: "checkpointtest-" + strings.ToLower(rand.Text()[:16]),
+		wrote:     make(map[driver.Key]bool),
+	}
+}
+
+// open returns a new handle on the data. It is closed after the case.
+func (t *trial) open() *handle {
+	b, err := t.suite.open(t.tb)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	if b == nil {
+		t.Fatalf("open returned nil")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.handles = append(t.handles, b)
+	return &handle{inner: b, t: t}
+}
+
+// key names a thread in the trial's namespace.
+func (t *trial) key(thread string) driver.Key {
+	return driver.Key{Namespace: t.namespace, Thread: thread}
+}
+
+// request is an ordinary save of a thread, under a new id. Cases change what
+// they are about.
+func (t *trial) request(thread string) driver.SaveRequest {
+	return driver.SaveRequest{
+		Key:      t.key(thread),
+		ID:       rand.Text(),
+		Payload:  []byte(`{"step":"one"}`),
+		Encoding: "json",
+		Now:      t.now,
+		Keep:     1,
+	}
+}
+
+// Errorf records a failure; the case goes on.
+func (t *trial) Errorf(format string, args ...any) {
+	text := caller() + fmt.Sprintf(format, args...)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.abandoned || len(t.failures) > maxFailures {
+		return
+	}
+	if len(t.failures) == maxFailures {
+		text = "(more failures left out)"
+	}
+	if len(t.failures) == 0 && len(t.recent) > 0 {
+		text += "\n\tthe calls before:\n\t  " + strings.Join(t.recent, "\n\t  ")
+	}
+	t.failures = append(t.failures, text)
+}
+
+// Fatalf records a failure and ends the case. Only the case's own goroutine
+// may call it.
+func (t *trial) Fatalf(format string, args ...any) {
+	t.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// called records a call for the failures that follow.
+func (t *trial) called(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	const long = 600
+	if len(text) > long {
+		text = strings.ToValidUTF8(text[:long], "") + "…"
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.recent) == recentCalls {
+		t.recent = append(t.recent[:0], t.recent[1:]...)
+	}
+	t.recent = append(t.recent, text)
+}
+
+// caller returns the file and line of the case that is failing: the innermost
+// frame that is not a method of a trial.
+func caller() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if !strings.Contains(f.Function, "checkpointtest.(*trial).") {
+			return fmt.Sprintf("%s:%d: ", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// run runs a case under a watchdog and cleans up after it. It returns the
+// failures.
+func (t *trial) run(c testCase) []string {
+	ctx, cancel := context.WithCancel(t.ctx)
+	defer cancel()
+	outer := t.ctx
+	t.ctx = ctx
+
+	if !t.within(t.suite.timeout, func() { c.run(t) }) {
+		dump := make([]byte, 1<<20)
+		dump = dump[:runtime.Stack(dump, true)]
+		t.Errorf("still running after %v; all goroutines:\n%s", t.suite.timeout, dump)
+		t.mu.Lock()
+		t.abandoned = true
+		t.mu.Unlock()
+		cancel()
+	}
+	t.ctx = context.WithoutCancel(outer)
+	t.within(min(t.suite.timeout, 30*time.Second), t.cleanUp)
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failures
+}
+
+// within runs f in a goroutine, which f may end, and reports whether it was
+// over in time. Otherwise the goroutine is left behind.
+func (t *trial) within(limit time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer t.recovered()
+		f()
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// recovered, deferred, makes a failure of a panic.
+func (t *trial) recovered() {
+	if v := recover(); v != nil {
+		t.Errorf("panic: %v\n%s", v, debug.Stack())
+	}
+}
+
+// cleanUp closes the handles of the case and removes what it wrote, through a
+// handle of its own. What fails here does not fail the case.
+func (t *trial) cleanUp() {
+	t.mu.Lock()
+	handles, wrote := t.handles, t.wrote
+	t.mu.Unlock()
+	for _, b := range handles {
+		b.Close()
+	}
+	if len(wrote) == 0 {
+		return
+	}
+	b, err := t.suite.open(t.tb)
+	if err != nil {
+		return
+	}
+	defer b.Close()
+	namespaces := make(map[string]bool)
+	for key := range wrote {
+		namespaces[key.Namespace] = true
+		if err := b.Delete(t.ctx, key); errors.Is(err, driver.ErrUnavailable) {
+			return
+		}
+	}
+	purger, ok := b.(driver.Purger)
+	for ns := range namespaces {
+		if ok {
+			purger.Purge(t.ctx, ns, t.now.AddDate(1000, 0, 0))
+		}
+	}
+}
+
+// together runs f(0) to f(n-1) at once and waits for all of them. They may
+// call Errorf and not Fatalf.
+func (t *trial) together(n int, f func(i int)) {
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			defer t.recovered()
+			f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+}
