@@ -10,7 +10,8 @@ import (
 // List pages through the threads that req asks for. fetch returns, in
 // ascending byte order, up to n live threads of the namespace with
 // low <= name, and name < high unless high is "", and fewer than n only at the
-// end. Both bounds are valid UTF-8 without NUL.
+// end. Both bounds are valid UTF-8 without NUL. When no name can be asked for,
+// fetch is called with n = 0 and reports whether the backend can be used.
 func List(req driver.ListRequest, fetch func(low, high string, n int) ([]driver.Info, error)) iter.Seq2[driver.Info, error] {
 	return Pages(req.Limit, func(last *driver.Info, n int) ([]driver.Info, error) {
 		after := req.After
@@ -19,7 +20,7 @@ func List(req driver.ListRequest, fetch func(low, high string, n int) ([]driver.
 		}
 		low, high, ok := names.Range(req.Prefix, after)
 		if !ok {
-			return nil, nil
+			n = 0
 		}
 		return fetch(low, high, n)
 	})

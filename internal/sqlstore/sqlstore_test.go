@@ -167,6 +167,20 @@ func TestList(t *testing.T) {
 			t.Errorf("Prefix %q After %q Limit %d: %d threads, want %d", req.Prefix, req.After, req.Limit, len(got), len(want))
 		}
 	}
+
+	closed := func(_, _ string, n int) ([]driver.Info, error) {
+		if n != 0 {
+			t.Errorf("fetch is asked for %d threads where there can be none", n)
+		}
+		return nil, driver.ErrClosed
+	}
+	for _, err := range sqlstore.List(driver.ListRequest{Prefix: "a", After: "b"}, closed) {
+		if err != driver.ErrClosed {
+			t.Errorf("of a range that is empty: %v, want %v", err, driver.ErrClosed)
+		}
+		return
+	}
+	t.Error("an empty range hides that the backend is closed")
 }
 
 func TestHistoryEndsAtANewLife(t *testing.T) {
