@@ -51,6 +51,10 @@ func cases() []testCase {
 	return slices.Concat(
 		pingCases(),
 		saveCases(),
+		conditionCases(),
+		expiryCases(),
+		historyCases(),
+		listCases(),
 	)
 }
 
