@@ -1,0 +1,37 @@
+package proof
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+)
+
+var (
+	proofDuration = flag.Duration("proof.duration", 0, "how long TestLinearizable works on each system; 0: its short form")
+	proofSeed     = flag.Uint64("proof.seed", 0, "the seed of random operations; 0: a random one")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+// seedOf returns the seed of a test and logs how to repeat it.
+func seedOf(t testing.TB) uint64 {
+	seed := *proofSeed
+	if seed == 0 {
+		seed = rand.Uint64()>>1 | 1
+	}
+	t.Logf("seed: -proof.seed=%d", seed)
+	return seed
+}
+
+// shortly is the time that a part of the short form may take.
+func shortly(long, short time.Duration) time.Duration {
+	if long > 0 {
+		return long
+	}
+	return short
+}
