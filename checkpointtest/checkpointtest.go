@@ -40,7 +40,7 @@ type testCase struct {
 	name  string // stable; the group comes first: "Raw/Save/VersionsCount"
 	rule  int    // of package driver
 	text  string // the sentence
-	needs string // the optional interface it is about: "Purger", "Importer", "NamespaceLister"
+	needs string // the optional interface it is about: "Purger", …, see Require
 	alone bool   // not beside other cases
 	run   func(*trial)
 }
@@ -55,6 +55,12 @@ func cases() []testCase {
 		expiryCases(),
 		historyCases(),
 		listCases(),
+		payloadCases(),
+		nameCases(),
+		errorCases(),
+		concurrencyCases(),
+		importCases(),
+		optionalCases(),
 	)
 }
 
@@ -62,7 +68,7 @@ func cases() []testCase {
 type Option func(*suite)
 
 // Require names optional interfaces of package driver that the backend must
-// have: "Purger", "Importer", "NamespaceLister". Without one of them the cases
+// have: "Purger", "Importer", "NamespaceLister", "Rewriter". Without one of them the cases
 // about it fail, instead of being skipped.
 func Require(names ...string) Option {
 	return func(s *suite) { s.required = append(s.required, names...) }
@@ -82,12 +88,20 @@ func Timeout(d time.Duration) Option {
 	return func(s *suite) { s.timeout = d }
 }
 
+// ListLag is for databases whose indexes follow the data after a while, which
+// rule 1 allows to List alone: lists are made no sooner than d after the last
+// write of the case.
+func ListLag(d time.Duration) Option {
+	return func(s *suite) { s.listLag = d }
+}
+
 // A suite is what a run was asked for.
 type suite struct {
 	open         func(testing.TB) (driver.Backend, error)
 	required     []string
 	storeOptions []checkpoint.Option
 	timeout      time.Duration
+	listLag      time.Duration
 	progress     func(Result, int, int)
 }
 
@@ -204,6 +218,9 @@ func (s *suite) has(tb testing.TB, optional string) (bool, error) {
 		return ok, nil
 	case "NamespaceLister":
 		_, ok := b.(driver.NamespaceLister)
+		return ok, nil
+	case "Rewriter":
+		_, ok := b.(driver.Rewriter)
 		return ok, nil
 	}
 	return false, fmt.Errorf("there is no optional interface %q", optional)

@@ -12,7 +12,7 @@ import (
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	checkpointtest.Run(t, openMemory(),
-		checkpointtest.Require("Purger", "Importer", "NamespaceLister"))
+		checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter"))
 }
 
 // openMemory returns a function that opens handles on one store.

@@ -28,13 +28,32 @@ var (
 	_ driver.Purger          = (*handle)(nil)
 	_ driver.Importer        = (*handle)(nil)
 	_ driver.NamespaceLister = (*handle)(nil)
+	_ driver.Rewriter        = (*handle)(nil)
 	_ driver.LoggerSetter    = (*handle)(nil)
 )
 
+// writes notes a thread that is being written.
 func (h *handle) writes(key driver.Key) {
 	h.t.mu.Lock()
 	defer h.t.mu.Unlock()
 	h.t.wrote[key] = true
+	h.t.lastWrite = time.Now()
+}
+
+// settle waits until a list that lags shows what was written before.
+func (h *handle) settle(ctx context.Context) {
+	h.t.mu.Lock()
+	wait := time.Until(h.t.lastWrite.Add(h.t.suite.listLag))
+	h.t.mu.Unlock()
+	if h.t.suite.listLag == 0 || wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func (h *handle) Ping(ctx context.Context) error {
@@ -57,6 +76,7 @@ func (h *handle) Load(ctx context.Context, req driver.LoadRequest) (driver.Check
 }
 
 func (h *handle) Delete(ctx context.Context, key driver.Key) error {
+	h.writes(key)
 	err := h.inner.Delete(ctx, key)
 	h.t.called("Delete(%q) = %v", key.Thread, err)
 	return err
@@ -64,6 +84,7 @@ func (h *handle) Delete(ctx context.Context, key driver.Key) error {
 
 func (h *handle) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 	call := fmt.Sprintf("List({%q prefix=%q after=%q limit=%d now=%s})", req.Namespace, req.Prefix, req.After, req.Limit, clock(req.Now))
+	h.settle(ctx)
 	return h.iterate(call, h.inner.List(ctx, req))
 }
 
@@ -122,6 +143,16 @@ func (h *handle) Namespaces(ctx context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) { yield("", errors.ErrUnsupported) }
 	}
 	return l.Namespaces(ctx)
+}
+
+func (h *handle) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	r, ok := h.inner.(driver.Rewriter)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	err := r.Rewrite(ctx, req)
+	h.t.called("Rewrite({%q version=%d id=%s %d bytes %s now=%s}) = %v", req.Thread, req.Version, req.ID, len(req.Payload), req.Encoding, clock(req.Now), err)
+	return err
 }
 
 func (h *handle) SetLogger(l *slog.Logger) {

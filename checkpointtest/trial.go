@@ -37,6 +37,7 @@ type trial struct {
 	abandoned bool // the watchdog has given up on the case
 	handles   []driver.Backend
 	wrote     map[driver.Key]bool
+	lastWrite time.Time
 	recent    []string // the latest calls, oldest first
 }
 
@@ -129,18 +130,19 @@ func (t *trial) called(format string, args ...any) {
 	t.recent = append(t.recent, text)
 }
 
-// caller returns the file and line of the case that is failing: the innermost
-// frame that is not a method of a trial.
+// caller returns the file and line of the case that is failing: the outermost
+// frame of the package that is not in this file.
 func caller() string {
-	var pcs [32]uintptr
+	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	place := ""
 	for {
 		f, more := frames.Next()
-		if !strings.Contains(f.Function, "checkpointtest.(*trial).") {
-			return fmt.Sprintf("%s:%d: ", filepath.Base(f.File), f.Line)
+		if file := filepath.Base(f.File); strings.Contains(f.Function, "/checkpointtest.") && file != "trial.go" {
+			place = fmt.Sprintf("%s:%d: ", file, f.Line)
 		}
 		if !more {
-			return ""
+			return place
 		}
 	}
 }

@@ -1,0 +1,241 @@
+package checkpointtest
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+func concurrencyCases() []testCase {
+	return []testCase{
+		{name: "Raw/Concurrency/OneThread", run: concurrencyOneThread,
+			rule: 1, text: "Concurrent saves of one thread take versions without gaps, each its own."},
+		{name: "Raw/Concurrency/ManyThreads", run: concurrencyManyThreads,
+			rule: 12, text: "A backend is safe for concurrent use."},
+		{name: "Raw/Concurrency/ReadersGoForward", run: concurrencyReaders,
+			rule: 1, text: "A reader never sees an older checkpoint after a newer one."},
+		{name: "Raw/Concurrency/DeleteAndSave", run: concurrencyDeleteAndSave,
+			rule: 2, text: "Delete beside saves leaves the thread absent, or a new life that is whole."},
+		{name: "Raw/Concurrency/Goroutines", alone: true, run: concurrencyGoroutines,
+			rule: 12, text: "A backend leaves no goroutine behind after Close."},
+	}
+}
+
+func concurrencyOneThread(t *trial) {
+	const writers, saves = 8, 12
+	handles := []*handle{t.open(), t.open()}
+	acknowledged := make([][]driver.Info, writers)
+	t.together(writers, func(w int) {
+		for range saves {
+			req := t.request("thread")
+			req.Keep = 1000
+			info, err := handles[w%2].Save(t.ctx, req)
+			if err != nil || info.ID != req.ID {
+				t.Errorf("Save = %s, %v, want success with id %s", show(info), err, req.ID)
+				return
+			}
+			acknowledged[w] = append(acknowledged[w], info)
+		}
+	})
+	ids := make(map[int64]string)
+	for _, infos := range acknowledged {
+		if !slices.IsSortedFunc(infos, func(a, b driver.Info) int { return int(a.Version - b.Version) }) {
+			t.Errorf("one writer's saves took the versions %d, want them to grow", versionsOf(infos))
+		}
+		for _, info := range infos {
+			if other, taken := ids[info.Version]; taken {
+				t.Errorf("version %d was acknowledged to two saves, %s and %s", info.Version, other, info.ID)
+			}
+			ids[info.Version] = info.ID
+		}
+	}
+	const total = writers * saves
+	history := t.historyOf(handles[0], "thread")
+	if got := versionsOf(history); !slices.Equal(got, down(total, 1)) {
+		t.Fatalf("after %d saves History yielded versions %d, want %d to 1", total, got, total)
+	}
+	for _, info := range history {
+		if ids[info.Version] != info.ID {
+			t.Errorf("version %d has id %s, acknowledged was %s", info.Version, info.ID, ids[info.Version])
+		}
+	}
+}
+
+func concurrencyManyThreads(t *trial) {
+	b := t.open()
+	t.together(16, func(w int) {
+		for n := range 6 {
+			thread := fmt.Sprintf("thread-%d-%d", w, n)
+			req := t.request(thread)
+			req.Encoding = "bytes"
+			req.Payload = []byte(thread)
+			if _, err := b.Save(t.ctx, req); err != nil {
+				t.Errorf("Save: %v", err)
+			}
+			c, err := b.Load(t.ctx, driver.LoadRequest{Key: req.Key, Now: t.now})
+			if err != nil || string(c.Payload) != thread || c.ID != req.ID {
+				t.Errorf("Load(%q) = %s %q, %v", thread, show(c.Info), c.Payload, err)
+			}
+			for _, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, After: thread, Limit: 3, Now: t.now}) {
+				if err != nil {
+					t.Errorf("List: %v", err)
+				}
+			}
+			if n%2 == 1 {
+				if err := b.Delete(t.ctx, req.Key); err != nil {
+					t.Errorf("Delete: %v", err)
+				}
+			}
+		}
+	})
+	if got := len(t.listed(b, driver.ListRequest{})); got != 16*3 {
+		t.Errorf("List yielded %d threads, want %d", got, 16*3)
+	}
+}
+
+func concurrencyReaders(t *trial) {
+	const saves = 60
+	writer, readers := t.open(), []*handle{t.open(), t.open(), t.open()}
+	t.save(writer, t.request("thread"))
+	var saved atomic.Int64 // the latest version that was acknowledged
+	saved.Store(1)
+	t.together(1+len(readers), func(i int) {
+		if i == 0 {
+			defer saved.Store(saves + 1)
+			for range saves {
+				info, err := writer.Save(t.ctx, t.request("thread"))
+				if err != nil {
+					t.Errorf("Save: %v", err)
+					return
+				}
+				saved.Store(info.Version)
+			}
+			return
+		}
+		for seen := int64(1); seen < saves+1; {
+			floor := max(seen, saved.Load())
+			c, err := readers[i-1].Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Now: t.now})
+			if err != nil || c.Version < floor {
+				t.Errorf("Load = version %d, %v; version %d had been acknowledged or seen before", c.Version, err, floor)
+				return
+			}
+			seen = c.Version
+		}
+	})
+}
+
+func concurrencyDeleteAndSave(t *trial) {
+	b, other := t.open(), t.open()
+	for round := range 12 {
+		t.grow(b, "thread", 3, 5)
+		t.together(4, func(i int) {
+			var err error
+			if i == 0 {
+				err = other.Delete(t.ctx, t.key("thread"))
+			} else {
+				req := t.request("thread")
+				req.Keep = 5
+				_, err = []driver.Backend{b, other}[i%2].Save(t.ctx, req)
+			}
+			if err != nil {
+				t.Errorf("round %d: a Delete or Save at once: %v", round, err)
+			}
+		})
+		history := t.historyOf(b, "thread")
+		listed := t.listed(b, driver.ListRequest{})
+		if len(history) == 0 {
+			t.missing(b, "thread", 0, t.now)
+			if len(listed) != 0 {
+				t.Errorf("round %d: the thread is absent and List yields %s", round, show(listed[0]))
+			}
+			continue
+		}
+		// What is there is one life: from version 1 on, since 5 are kept and at
+		// most 3 saves came after Delete.
+		if got := versionsOf(history); !slices.Equal(got, down(int64(len(got)), 1)) || len(got) > 3 {
+			t.Errorf("round %d: after Delete and 3 saves at once History yields versions %d, want 1 to at most 3", round, got)
+		}
+		for _, info := range history {
+			t.loadVersion(b, "thread", info.Version, t.now)
+		}
+		if len(listed) != 1 || listed[0].ID != history[0].ID {
+			t.Errorf("round %d: List yields %d threads, want the one at %s", round, len(listed), show(history[0]))
+		}
+		t.remove(b, "thread")
+	}
+}
+
+// concurrencyGoroutines opens, uses and closes many handles. A place in the
+// code that started a goroutine for each and has not ended it is a leak;
+// goroutines of the program around the suite come and go in smaller numbers.
+func concurrencyGoroutines(t *trial) {
+	const handles = 12
+	before := goroutines()
+	for i := range handles {
+		b := t.open()
+		t.together(4, func(j int) {
+			thread := fmt.Sprintf("thread-%d-%d", i, j)
+			if _, err := b.Save(t.ctx, t.request(thread)); err != nil {
+				t.Errorf("Save: %v", err)
+			}
+			if _, err := b.Load(t.ctx, driver.LoadRequest{Key: t.key(thread), Now: t.now}); err != nil && !errors.Is(err, driver.ErrNotFound) {
+				t.Errorf("Load: %v", err)
+			}
+			for _, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {
+				if err != nil {
+					t.Errorf("List: %v", err)
+				}
+			}
+		})
+		if err := b.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+	var leaks []string
+	for wait := time.Millisecond; wait < 8*time.Second; wait *= 2 { // goroutines may take a moment to end
+		leaks = leaks[:0]
+		for place, n := range goroutines() {
+			if n-before[place] >= handles {
+				leaks = append(leaks, fmt.Sprintf("%d more than before, created by %s", n-before[place], place))
+			}
+		}
+		if len(leaks) == 0 {
+			return
+		}
+		select {
+		case <-time.After(wait):
+		case <-t.ctx.Done():
+			return
+		}
+	}
+	t.Errorf("after %d handles were opened, used and closed there are goroutines left:\n\t%s", handles, strings.Join(leaks, "\n\t"))
+}
+
+// goroutines counts the goroutines by the place that created them.
+func goroutines() map[string]int {
+	dump := make([]byte, 1<<20)
+	for {
+		n := runtime.Stack(dump, true)
+		if n < len(dump) {
+			dump = dump[:n]
+			break
+		}
+		dump = make([]byte, 2*len(dump))
+	}
+	counts := make(map[string]int)
+	for stack := range strings.SplitSeq(string(dump), "\n\n") {
+		if _, place, found := strings.Cut(stack, "\ncreated by "); found {
+			function, line, _ := strings.Cut(place, "\n")
+			function, _, _ = strings.Cut(function, " in goroutine ")
+			line, _, _ = strings.Cut(strings.TrimSpace(line), " +")
+			counts[function+" at "+line]++
+		}
+	}
+	return counts
+}

@@ -1,0 +1,379 @@
+package checkpointtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+func errorCases() []testCase {
+	return []testCase{
+		{name: "Raw/Errors/DeleteAbsent", run: errorsDeleteAbsent,
+			rule: 2, text: "Delete of an absent thread returns nil."},
+		{name: "Raw/Errors/EndedContext", run: errorsEndedContext,
+			rule: 11, text: "A context that had ended before the call means that nothing happened, and the error matches the context's."},
+		{name: "Raw/Errors/SaveKeepsID", run: errorsSaveKeepsID,
+			rule: 3, text: "The Info that Save returns with a context's error carries Key and ID."},
+		{name: "Raw/Errors/IteratorOnce", run: errorsIteratorOnce,
+			rule: 7, text: "An error is yielded once, with a zero Info, and ends the iteration."},
+		{name: "Raw/Errors/UsableAfterwards", run: errorsUsableAfterwards,
+			rule: 11, text: "Calls whose contexts end do no harm to those that follow on the same handle."},
+		{name: "Raw/Closed/Methods", run: closedMethods,
+			rule: 12, text: "After Close every method returns ErrClosed, before any other error."},
+		{name: "Raw/Closed/Iterators", run: closedIterators,
+			rule: 12, text: "An iterator of a closed backend yields ErrClosed once, also one made before Close."},
+		{name: "Raw/Closed/Twice", run: closedTwice,
+			rule: 12, text: "Close may be called again, and other handles go on."},
+		{name: "Raw/Closed/DuringOperations", run: closedDuringOperations,
+			rule: 12, text: "Close waits for nothing; operations under way finish or return ErrClosed."},
+		{name: "Raw/Closed/DuringIteration", run: closedDuringIteration,
+			rule: 12, text: "A loop during which the backend is closed finishes or yields ErrClosed once."},
+	}
+}
+
+func errorsDeleteAbsent(t *trial) {
+	b := t.open()
+	for range 2 {
+		if err := b.Delete(t.ctx, t.key("never there")); err != nil {
+			t.Errorf("Delete of a thread that never was: error %v, want nil", err)
+		}
+	}
+	t.save(b, t.request("thread"))
+	for range 2 {
+		if err := b.Delete(t.ctx, t.key("thread")); err != nil {
+			t.Errorf("Delete: error %v, want nil", err)
+		}
+	}
+}
+
+// A call is one method of a backend with arguments that would succeed.
+type call struct {
+	name string
+	run  func(context.Context, *handle) error
+}
+
+// calls returns every method of a backend but Close, with those of the optional
+// interfaces that it has. What they would write is in the thread given.
+func (t *trial) calls(b *handle, thread string) []call {
+	calls := []call{
+		{"Ping", func(ctx context.Context, b *handle) error { return b.Ping(ctx) }},
+		{"Save", func(ctx context.Context, b *handle) error {
+			_, err := b.Save(ctx, t.request(thread))
+			return err
+		}},
+		{"Load", func(ctx context.Context, b *handle) error {
+			_, err := b.Load(ctx, driver.LoadRequest{Key: t.key(thread), Now: t.now})
+			return err
+		}},
+		{"Delete", func(ctx context.Context, b *handle) error { return b.Delete(ctx, t.key(thread)) }},
+		{"List", func(ctx context.Context, b *handle) error {
+			return t.firstError("List", infoErrors(b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})))
+		}},
+		{"History", func(ctx context.Context, b *handle) error {
+			return t.firstError("History", infoErrors(b.History(ctx, driver.HistoryRequest{Key: t.key(thread), Now: t.now})))
+		}},
+	}
+	if _, ok := b.inner.(driver.Purger); ok {
+		calls = append(calls, call{"Purge", func(ctx context.Context, b *handle) error {
+			_, err := b.Purge(ctx, t.namespace, t.now.AddDate(100, 0, 0))
+			return err
+		}})
+	}
+	if _, ok := b.inner.(driver.Importer); ok {
+		calls = append(calls, call{"Import", func(ctx context.Context, b *handle) error {
+			return b.Import(ctx, t.importRequest(thread, 7))
+		}})
+	}
+	if _, ok := b.inner.(driver.Rewriter); ok {
+		calls = append(calls, call{"Rewrite", func(ctx context.Context, b *handle) error {
+			return b.Rewrite(ctx, driver.RewriteRequest{Key: t.key(thread), Version: 1, ID: "any", Payload: []byte("rewritten"), Encoding: "bytes", Now: t.now})
+		}})
+	}
+	if _, ok := b.inner.(driver.NamespaceLister); ok {
+		calls = append(calls, call{"Namespaces", func(ctx context.Context, b *handle) error {
+			return t.firstError("Namespaces", nameErrors(b.Namespaces(ctx)))
+		}})
+	}
+	return calls
+}
+
+// infoErrors and nameErrors reduce an iterator to whether it yielded more than
+// an error, and the error.
+func infoErrors(infos iter.Seq2[driver.Info, error]) iter.Seq2[bool, error] {
+	return func(yield func(bool, error) bool) {
+		for info, err := range infos {
+			if !yield(info.Version != 0 || info.Thread != "" || info.ID != "", err) {
+				return
+			}
+		}
+	}
+}
+
+func nameErrors(names iter.Seq2[string, error]) iter.Seq2[bool, error] {
+	return func(yield func(bool, error) bool) {
+		for name, err := range names {
+			if !yield(name != "", err) {
+				return
+			}
+		}
+	}
+}
+
+// firstError runs a loop to its end and returns the error that it yielded. An
+// error that is not alone, or not the end, is a failure.
+func (t *trial) firstError(name string, items iter.Seq2[bool, error]) error {
+	var first error
+	after := 0
+	for value, err := range items {
+		switch {
+		case first != nil:
+			after++
+		case err != nil && value:
+			t.Errorf("%s yielded the error %v together with a value, want the zero value", name, err)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if after > 0 {
+		t.Errorf("%s yielded %d times more after the error %v, want the end", name, after, first)
+	}
+	return first
+}
+
+// ended returns contexts that have ended, by name.
+func (t *trial) ended() map[string]context.Context {
+	cancelled, cancel := context.WithCancel(t.ctx)
+	cancel()
+	late, cancel := context.WithDeadline(t.ctx, time.Now().Add(-time.Second))
+	cancel()
+	return map[string]context.Context{"cancelled": cancelled, "past its deadline": late}
+}
+
+func errorsEndedContext(t *trial) {
+	b := t.open()
+	there := t.request("there")
+	t.save(b, there)
+	for what, ctx := range t.ended() {
+		for _, thread := range []string{"there", "absent"} {
+			for _, call := range t.calls(b, thread) {
+				if err := call.run(ctx, b); !errors.Is(err, ctx.Err()) {
+					t.Errorf("%s with a context that was %s: error %v, want one that matches %v", call.name, what, err, ctx.Err())
+				}
+			}
+		}
+	}
+	t.latest(b, "there", 1, there.ID)
+	t.missing(b, "absent", 0, t.now)
+	t.names(b, driver.ListRequest{}, "there")
+}
+
+func errorsSaveKeepsID(t *trial) {
+	b := t.open()
+	for what, ctx := range t.ended() {
+		req := t.request("thread")
+		info, err := b.Save(ctx, req)
+		if err == nil {
+			continue // the business of another case
+		}
+		if info.Key != req.Key || info.ID != req.ID {
+			t.Errorf("Save with a context that was %s returned %+v with the error %v, want an Info with the Key and the ID %s", what, info, err, req.ID)
+		}
+	}
+}
+
+func errorsIteratorOnce(t *trial) {
+	b := t.open()
+	t.grow(b, "thread", 3, 3)
+	t.populate(b, numbered("more", 5)...)
+	for _, ctx := range t.ended() {
+		for _, call := range t.calls(b, "thread") {
+			switch call.name {
+			case "List", "History", "Namespaces":
+				call.run(ctx, b) // firstError looks
+			}
+		}
+	}
+	// A context that ends within the loop ends it, sooner or later, with one error.
+	for name, iterate := range map[string]func(context.Context) iter.Seq2[driver.Info, error]{
+		"List": func(ctx context.Context) iter.Seq2[driver.Info, error] {
+			return b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})
+		},
+		"History": func(ctx context.Context) iter.Seq2[driver.Info, error] {
+			return b.History(ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now})
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.ctx)
+		err := t.firstError(name, func(yield func(bool, error) bool) {
+			for info, err := range iterate(ctx) {
+				cancel()
+				if !yield(err != nil && info.Version != 0, err) {
+					return
+				}
+			}
+		})
+		cancel()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%s whose context was cancelled in the loop yielded error %v, want none or one that matches context.Canceled", name, err)
+		}
+	}
+}
+
+// errorsUsableAfterwards cancels calls at random moments of their course, on
+// handles that go on being used.
+func errorsUsableAfterwards(t *trial) {
+	b := t.open()
+	t.save(b, t.request("thread"))
+	t.together(8, func(i int) {
+		for n := range 10 {
+			ctx, cancel := context.WithCancel(t.ctx)
+			timer := time.AfterFunc(time.Duration(n*n)*20*time.Microsecond, cancel)
+			for _, call := range t.calls(b, fmt.Sprint("cancelled-", i)) {
+				if call.name == "Purge" {
+					continue // it would remove what others are about
+				}
+				err := call.run(ctx, b)
+				if err != nil && ctx.Err() == nil && !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrConflict) && !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: error %v, want one of the context or none", call.name, err)
+				}
+			}
+			timer.Stop()
+			cancel()
+		}
+	})
+	req := t.request("thread")
+	if got := t.save(b, req); got.Version != 2 {
+		t.Errorf("Save after many cancelled calls returned %s, want version 2", show(got))
+	}
+	for i := range 8 {
+		thread := fmt.Sprint("cancelled-", i)
+		t.remove(b, thread)
+		t.missing(b, thread, 0, t.now)
+	}
+	t.names(b, driver.ListRequest{}, "thread")
+}
+
+func closedMethods(t *trial) {
+	b := t.open()
+	if err := b.Ping(t.ctx); err != nil {
+		t.Fatalf("Ping: %v", err)
+	}
+	calls := t.calls(b, "thread")
+	if err := b.Close(); err != nil {
+		t.Fatalf("Close: error %v, want nil", err)
+	}
+	contexts := t.ended()
+	contexts["alive"] = t.ctx
+	for what, ctx := range contexts {
+		for _, call := range calls {
+			if call.name == "List" || call.name == "History" || call.name == "Namespaces" {
+				continue // see closedIterators
+			}
+			if err := call.run(ctx, b); !errors.Is(err, driver.ErrClosed) {
+				t.Errorf("%s after Close, with a context that is %s: error %v, want ErrClosed", call.name, what, err)
+			}
+		}
+	}
+	t.missing(t.open(), "thread", 0, t.now)
+}
+
+func closedIterators(t *trial) {
+	b := t.open()
+	t.grow(b, "thread", 3, 3)
+	list := b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})
+	history := b.History(t.ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now})
+	calls := t.calls(b, "thread")
+	if err := b.Close(); err != nil {
+		t.Fatalf("Close: error %v, want nil", err)
+	}
+	for name, infos := range map[string]iter.Seq2[driver.Info, error]{"List": list, "History": history} {
+		if err := t.firstError(name, infoErrors(infos)); !errors.Is(err, driver.ErrClosed) {
+			t.Errorf("%s made before Close yielded error %v, want ErrClosed", name, err)
+		}
+	}
+	contexts := t.ended()
+	contexts["alive"] = t.ctx
+	for what, ctx := range contexts {
+		for _, call := range calls {
+			if call.name == "List" || call.name == "History" || call.name == "Namespaces" {
+				if err := call.run(ctx, b); !errors.Is(err, driver.ErrClosed) {
+					t.Errorf("%s after Close, with a context that is %s, yielded error %v, want ErrClosed", call.name, what, err)
+				}
+			}
+		}
+	}
+}
+
+func closedTwice(t *trial) {
+	unused, b, other := t.open(), t.open(), t.open()
+	t.save(b, t.request("thread"))
+	t.load(other, "thread")
+	for range 3 {
+		for _, b := range []*handle{unused, b} {
+			if err := b.Close(); err != nil {
+				t.Errorf("Close: error %v, want nil", err)
+			}
+		}
+	}
+	t.load(other, "thread")
+	t.save(other, t.request("thread"))
+}
+
+func closedDuringOperations(t *trial) {
+	for range 5 {
+		b := t.open()
+		t.save(b, t.request("shared"))
+		t.together(9, func(i int) {
+			if i == 0 {
+				if err := b.Close(); err != nil {
+					t.Errorf("Close: error %v, want nil", err)
+				}
+				return
+			}
+			for n := 0; ; n++ {
+				_, err := b.Save(t.ctx, t.request(fmt.Sprintf("thread-%d", i)))
+				if err == nil {
+					_, err = b.Load(t.ctx, driver.LoadRequest{Key: t.key("shared"), Now: t.now})
+				}
+				if errors.Is(err, driver.ErrClosed) {
+					return
+				}
+				if err != nil || n > 10_000 {
+					t.Errorf("an operation during Close: error %v after %d rounds, want none or ErrClosed", err, n)
+					return
+				}
+			}
+		})
+	}
+	// Whatever was under way is there entirely or not at all.
+	b := t.open()
+	for _, info := range t.listed(b, driver.ListRequest{}) {
+		t.latest(b, info.Thread, info.Version, info.ID)
+	}
+}
+
+func closedDuringIteration(t *trial) {
+	t.populate(t.open(), numbered("thread", 30)...)
+	b := t.open()
+	n := 0
+	err := t.firstError("List", func(yield func(bool, error) bool) {
+		for info, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {
+			if n++; n == 5 {
+				b.Close()
+			}
+			if !yield(err != nil && info.Version != 0, err) {
+				return
+			}
+		}
+	})
+	if err != nil && !errors.Is(err, driver.ErrClosed) {
+		t.Errorf("List during which the backend was closed yielded error %v, want none or ErrClosed", err)
+	}
+	if err == nil && n != 30 {
+		t.Errorf("List during which the backend was closed yielded %d of 30 threads and no error", n)
+	}
+}
