@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/jsonvalue"
 )
 
 // The methods here call the backend for a case that expects success, and
@@ -231,11 +232,11 @@ func diffJSON(got, want []byte) string {
 	if bytes.Equal(got, want) {
 		return ""
 	}
-	g, err := canonicalJSON(got)
+	g, err := jsonvalue.Canonical(got)
 	if err != nil {
 		return fmt.Sprintf("got %.80q: %v", got, err)
 	}
-	w, err := canonicalJSON(want)
+	w, err := jsonvalue.Canonical(want)
 	if err != nil {
 		return fmt.Sprintf("the suite's own value %.80q: %v", want, err)
 	}

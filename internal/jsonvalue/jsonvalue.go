@@ -1,4 +1,5 @@
-package checkpointtest
+// Package jsonvalue compares JSON texts by the values they hold.
+package jsonvalue
 
 import (
 	"encoding/json"
@@ -11,35 +12,35 @@ import (
 	"unicode/utf8"
 )
 
-// canonicalJSON spells a JSON text in one way, so that two texts hold the same
+// Canonical spells a JSON text in one way, so that two texts hold the same
 // value exactly if they are spelled alike: no white space, keys sorted, the
 // last of duplicate keys, numbers as digits and exponent without rounding,
 // strings without escapes except for quotes and for surrogates that stand
 // alone. encoding/json cannot do it: it replaces such surrogates and rounds
 // numbers.
-func canonicalJSON(text []byte) (string, error) {
+func Canonical(text []byte) (string, error) {
 	if !json.Valid(text) {
 		return "", errors.New("it is not JSON")
 	}
 	if !utf8.Valid(text) {
 		return "", errors.New("it is not UTF-8")
 	}
-	p := &jsonParser{rest: string(text)}
+	p := &parser{rest: string(text)}
 	var b strings.Builder
 	p.value(&b)
 	return b.String(), nil
 }
 
-// A jsonParser reads a text that is known to be valid.
-type jsonParser struct{ rest string }
+// A parser reads a text that is known to be valid.
+type parser struct{ rest string }
 
 // next skips white space and returns the first byte after it.
-func (p *jsonParser) next() byte {
+func (p *parser) next() byte {
 	p.rest = strings.TrimLeft(p.rest, " \t\r\n")
 	return p.rest[0]
 }
 
-func (p *jsonParser) value(b *strings.Builder) {
+func (p *parser) value(b *strings.Builder) {
 	switch c := p.next(); c {
 	case '{':
 		p.object(b)
@@ -56,7 +57,7 @@ func (p *jsonParser) value(b *strings.Builder) {
 }
 
 // take returns the longest beginning made of the given bytes.
-func (p *jsonParser) take(set string) string {
+func (p *parser) take(set string) string {
 	n := 0
 	for n < len(p.rest) && strings.IndexByte(set, p.rest[n]) >= 0 {
 		n++
@@ -66,7 +67,7 @@ func (p *jsonParser) take(set string) string {
 	return word
 }
 
-func (p *jsonParser) array(b *strings.Builder) {
+func (p *parser) array(b *strings.Builder) {
 	p.rest = p.rest[1:]
 	b.WriteByte('[')
 	for n := 0; p.next() != ']'; n++ {
@@ -80,7 +81,7 @@ func (p *jsonParser) array(b *strings.Builder) {
 	b.WriteByte(']')
 }
 
-func (p *jsonParser) object(b *strings.Builder) {
+func (p *parser) object(b *strings.Builder) {
 	p.rest = p.rest[1:]
 	members := make(map[string]string)
 	for n := 0; p.next() != '}'; n++ {
@@ -113,7 +114,7 @@ func (p *jsonParser) object(b *strings.Builder) {
 
 // str reads a string and returns it with its quotes, every character but a
 // quote, a backslash and a lone surrogate standing for itself.
-func (p *jsonParser) str() string {
+func (p *parser) str() string {
 	var b strings.Builder
 	b.WriteByte('"')
 	p.rest = p.rest[1:]
@@ -141,10 +142,10 @@ func (p *jsonParser) str() string {
 
 // codePoint reads the digits of a \u escape, and the escape that follows it if
 // the two are a surrogate pair.
-func (p *jsonParser) codePoint() rune {
+func (p *parser) codePoint() rune {
 	r := p.hex()
 	if utf16.IsSurrogate(r) && strings.HasPrefix(p.rest, `\u`) {
-		ahead := &jsonParser{rest: p.rest[2:]}
+		ahead := &parser{rest: p.rest[2:]}
 		if pair := utf16.DecodeRune(r, ahead.hex()); pair != utf8.RuneError {
 			p.rest = ahead.rest
 			return pair
@@ -153,7 +154,7 @@ func (p *jsonParser) codePoint() rune {
 	return r
 }
 
-func (p *jsonParser) hex() rune {
+func (p *parser) hex() rune {
 	n, _ := strconv.ParseUint(p.rest[:4], 16, 32)
 	p.rest = p.rest[4:]
 	return rune(n)
