@@ -3,9 +3,10 @@ package proof
 import (
 	"flag"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
 var (
@@ -14,8 +15,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Set("rapid.checks", "25")
+	flag.Set("rapid.nofailfile", "true")
 	flag.Parse()
-	os.Exit(m.Run())
+	testserver.Main(m)
 }
 
 // seedOf returns the seed of a test and logs how to repeat it.
