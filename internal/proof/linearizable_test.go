@@ -28,7 +28,7 @@ import (
 func TestLinearizable(t *testing.T) {
 	eachSystem(t, func(t *testing.T, d *deployment) {
 		seed := seedOf(t)
-		total := explore(t, d, seed, shortly(*proofDuration, 3*time.Second))
+		total := explore(t, d.handles(t, workers), d, seed, shortly(*proofDuration, 3*time.Second))
 		t.Log(total)
 		if len(total.problems) > 0 {
 			t.Errorf("seed %d:\n%s", total.failed, strings.Join(total.problems, "\n"))
@@ -60,11 +60,7 @@ func (v *verdict) String() string {
 
 // explore runs rounds until the time is over or a round fails. The first visits
 // every fault once.
-func explore(t testing.TB, d *deployment, seed uint64, length time.Duration) *verdict {
-	handles := make([]driver.Backend, workers)
-	for i := range handles {
-		handles[i] = d.handle(t)
-	}
+func explore(t testing.TB, handles []driver.Backend, d *deployment, seed uint64, length time.Duration) *verdict {
 	total := &verdict{counts: map[string]int{}, faults: map[string]int{}}
 	model := linearizability()
 	for end := time.Now().Add(length); len(total.problems) == 0 && t.Context().Err() == nil; total.rounds++ {
@@ -163,12 +159,11 @@ func TestCheckerFindsBrokenBackends(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := startMemory(t)
-			open := d.open
-			d.open = func() (driver.Backend, error) {
-				b, err := open()
-				return test.wrap(b, rand.New(rand.NewPCG(1, 2))), err
+			handles := d.handles(t, workers)
+			for i, b := range handles {
+				handles[i] = test.wrap(b, rand.New(rand.NewPCG(1, uint64(i))))
 			}
-			total := explore(t, d, 1, 20*time.Second)
+			total := explore(t, handles, d, 1, 20*time.Second)
 			if len(total.problems) == 0 {
 				t.Errorf("not found after %v", total)
 			}

@@ -2,11 +2,13 @@ package proof
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	mathrand "math/rand/v2"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/drivers/memory"
+	_ "github.com/go-ckpt/checkpoint/drivers/memory"
+	"github.com/go-ckpt/checkpoint/internal/registry"
 )
 
 // A system is a database under test.
@@ -15,31 +17,33 @@ type system struct {
 	start func(t testing.TB) *deployment
 }
 
+// systems is what is tested: a line for each database.
+var systems = []system{
+	{"memory", startMemory},
+}
+
 // A deployment is one running instance of a system, empty at first, that ends
 // with the test.
 type deployment struct {
-	open     func() (driver.Backend, error) // a new handle on the same data
-	faults   []fault
-	indexLag bool // List may lag behind
+	driver, dsn string
+	faults      []fault
+	indexLag    bool // List may lag behind
+
+	// For systems that outlive a process:
+	fresh  func(t testing.TB) string // a DSN of an empty database beside this one
+	stored func(t testing.TB) int    // how many rows, keys or items there are
 }
 
 // A fault is one way to hurt a deployment.
 type fault struct {
 	name  string
 	lossy bool // acknowledged saves may be lost, as the driver documents
-	// strike hurts, and returns when everything is mended, or soon after ctx
-	// ended.
-	strike func(ctx context.Context, r *rand.Rand)
-}
-
-// systems is what is tested.
-var systems = []system{
-	{"memory", startMemory},
+	// strike hurts, and returns when everything is mended, soon if ctx ends.
+	strike func(ctx context.Context, r *mathrand.Rand)
 }
 
 func startMemory(testing.TB) *deployment {
-	d := new(memory.Driver)
-	return &deployment{open: func() (driver.Backend, error) { return d.Open("memory:shared") }}
+	return &deployment{driver: "memory", dsn: "memory:" + rand.Text()}
 }
 
 // eachSystem runs a test on every system.
@@ -52,13 +56,31 @@ func eachSystem(t *testing.T, test func(t *testing.T, d *deployment)) {
 	}
 }
 
+// open returns a new backend on the DSN of a registered driver.
+func open(driverName, dsn string) (driver.Backend, error) {
+	d, err := registry.FindDriver(registry.Drivers, driverName)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(dsn)
+}
+
 // handle opens a backend that is closed when the test ends.
 func (d *deployment) handle(t testing.TB) driver.Backend {
 	t.Helper()
-	b, err := d.open()
+	b, err := open(d.driver, d.dsn)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(func() { b.Close() })
 	return b
+}
+
+func (d *deployment) handles(t testing.TB, n int) []driver.Backend {
+	t.Helper()
+	handles := make([]driver.Backend, n)
+	for i := range handles {
+		handles[i] = d.handle(t)
+	}
+	return handles
 }
