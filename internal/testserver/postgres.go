@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -166,13 +165,19 @@ func initdb() (string, error) {
 
 // psql runs one statement.
 func psql(server, statement string) error {
+	_, err := selectText(server, statement)
+	return err
+}
+
+// selectText runs one statement and returns what it selects as text.
+func selectText(server, statement string) (string, error) {
 	program, err := findPostgres("psql")
 	if err != nil {
-		return err
+		return "", err
 	}
-	_, err = output(os.TempDir(), false, program, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server, "-c", statement)
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return fmt.Errorf("%w (for: %s)", err, statement)
+	out, err := output(os.TempDir(), false, program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", server, "-c", statement)
+	if err != nil {
+		return "", fmt.Errorf("%w (for: %s)", err, statement)
 	}
-	return err
+	return strings.TrimSpace(string(out)), nil
 }

@@ -8,19 +8,10 @@ import (
 // mustSelect checks the one value a query returns.
 func mustSelect(t *testing.T, want, database, query string) {
 	t.Helper()
-	got, err := selectValue(database, query)
+	got, err := selectText(database, query)
 	if err != nil || got != want {
 		t.Errorf("%s: got %q, %v, want %q", query, got, err, want)
 	}
-}
-
-func selectValue(database, query string) (string, error) {
-	program, err := findPostgres("psql")
-	if err != nil {
-		return "", err
-	}
-	out, err := output("/", false, program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", query)
-	return strings.TrimSpace(string(out)), err
 }
 
 func mustExec(t *testing.T, database, statement string) {
@@ -40,7 +31,7 @@ func TestPostgresDatabasesAreApart(t *testing.T) {
 		mustSelect(t, "", b, "SELECT to_regclass('only_in_a')")
 		dropped = a
 	})
-	if _, err := selectValue(dropped, "SELECT 1"); err == nil || !strings.Contains(err.Error(), "does not exist") {
+	if _, err := selectText(dropped, "SELECT 1"); err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("after the test: got %v, want a database that does not exist", err)
 	}
 }
@@ -73,4 +64,36 @@ func TestPostgresOptions(t *testing.T) {
 	mustSelect(t, "7", p.URL, "SHOW max_connections")
 	mustSelect(t, "on", p.URL, "SHOW fsync")
 	mustSelect(t, "t", p.URL, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+}
+
+func TestPostgresReplica(t *testing.T) {
+	t.Parallel()
+	primary := StartPostgres(t, PostgresOptions{})
+	mustExec(t, primary.URL, "CREATE TABLE copied (x int)")
+	replica := StartPostgresReplica(t, primary)
+	mustExec(t, primary.URL, "INSERT INTO copied VALUES (1)")
+	AwaitPostgresReplica(t, primary, replica)
+	mustSelect(t, "1", replica.URL, "SELECT count(*) FROM copied")
+	if err := psql(replica.URL, "INSERT INTO copied VALUES (2)"); err == nil || !strings.Contains(err.Error(), "read-only") {
+		t.Errorf("writing to a replica: got %v, want a read-only transaction", err)
+	}
+	primary.Kill()
+	PromotePostgres(t, replica)
+	mustExec(t, replica.URL, "INSERT INTO copied VALUES (2)")
+	replica.Restart()
+	mustSelect(t, "2", replica.URL, "SELECT count(*) FROM copied")
+}
+
+func TestPgBouncer(t *testing.T) {
+	t.Parallel()
+	database := Postgres(t)
+	mustExec(t, database, "CREATE TABLE behind (x int)")
+	p := PgBouncer(t, database, "default_pool_size = 3")
+	mustSelect(t, "0", p.URL, "SELECT count(*) FROM behind")
+	p.Kill()
+	if !refused(p.Addr) {
+		t.Error("PgBouncer still listens")
+	}
+	p.Restart()
+	mustSelect(t, "0", p.URL, "SELECT count(*) FROM behind")
 }

@@ -1,7 +1,6 @@
 package testserver
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -33,10 +32,11 @@ type Process struct {
 	owner   *owner
 	command command
 
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{} // closed when cmd has ended
-	seen int64         // size of the log when cmd was started
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when cmd has ended
+	seen   int64         // size of the log when cmd was started
+	wanted bool          // started, and not ended by a method
 }
 
 // A command is how a server is started and stopped.
@@ -134,18 +134,26 @@ func (p *Process) start() error {
 
 // await waits until a server that was started is ready.
 func (p *Process) await() error {
-	var err error
+	err := errors.New("not asked yet")
 	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); {
+		ended := false
 		select {
 		case <-p.done:
-			log := p.log()
-			if strings.Contains(strings.ToLower(log), "address already in use") {
-				return fmt.Errorf("%s did not start: %w", p.command.name, errPortTaken)
-			}
-			return fmt.Errorf("%s did not start: %v; its log:\n%s", p.command.name, p.cmd.ProcessState, tail(log))
+			ended = true
 		case <-time.After(pollTime):
+			err = p.command.ready(p)
 		}
-		if err = p.command.ready(p); err == nil {
+		// Java goes on without the port, and then another server answers there.
+		if strings.Contains(strings.ToLower(p.log()), "address already in use") {
+			p.signal(sigKill)
+			<-p.done
+			return fmt.Errorf("%s did not start: %w", p.command.name, errPortTaken)
+		}
+		switch {
+		case ended:
+			return fmt.Errorf("%s did not start: %v; its log:\n%s", p.command.name, p.cmd.ProcessState, tail(p.log()))
+		case err == nil:
+			p.wanted = true
 			return nil
 		}
 	}
@@ -241,6 +249,7 @@ func (p *Process) signal(signal syscall.Signal) error {
 func (p *Process) end(signal syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.wanted = false
 	if !p.running() {
 		return
 	}
@@ -259,9 +268,11 @@ func (p *Process) end(signal syscall.Signal) {
 
 // abandon ends the server and removes its folder.
 func (p *Process) abandon() {
-	if p.owner.t != nil && p.owner.t.Failed() {
-		p.owner.t.Logf("log of %s:\n%s", p.command.name, tail(p.Log()))
+	p.mu.Lock()
+	if p.owner.t != nil && p.wanted && !p.running() {
+		p.owner.t.Logf("%s ended by itself: %v; its log:\n%s", p.command.name, p.cmd.ProcessState, tail(p.log()))
 	}
+	p.mu.Unlock()
 	p.end(p.command.abandon)
 	os.RemoveAll(p.Dir)
 }
@@ -298,61 +309,4 @@ func logged(text string) func(*Process) error {
 func tail(log string) string {
 	lines := strings.SplitAfter(log, "\n")
 	return strings.Join(lines[max(0, len(lines)-60):], "")
-}
-
-// A notInstalledError says that a program is not on this machine.
-type notInstalledError struct{ program, packages string }
-
-func (e *notInstalledError) Error() string {
-	return fmt.Sprintf("%s is not installed: %s (%s)", e.program, install, e.packages)
-}
-
-// find returns the path of the first of the programs that is installed, in PATH
-// or in the folders that match the patterns (the last one first, so that the
-// newest of several versions is found).
-func find(packages string, programs []string, patterns ...string) (string, error) {
-	for _, program := range programs {
-		if path, err := exec.LookPath(program); err == nil {
-			return path, nil
-		}
-		for _, pattern := range append(patterns, "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin") {
-			paths, _ := filepath.Glob(filepath.Join(pattern, program))
-			if len(paths) > 0 {
-				return newest(paths), nil
-			}
-		}
-	}
-	return "", &notInstalledError{programs[0], packages}
-}
-
-// newest returns the path with the highest version number: the longest, and of
-// those the last.
-func newest(paths []string) string {
-	best := ""
-	for _, path := range paths {
-		if len(path) > len(best) || len(path) == len(best) && path > best {
-			best = path
-		}
-	}
-	return best
-}
-
-// output runs a program to its end.
-func output(dir string, unprivileged bool, program string, args ...string) ([]byte, error) {
-	cmd := exec.Command(program, args...)
-	cmd.Dir = dir
-	cmd.SysProcAttr = attributes()
-	if unprivileged {
-		if err := dropRoot(cmd, dir); err != nil {
-			return nil, err
-		}
-	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	runtime.LockOSThread() // see start
-	defer runtime.UnlockOSThread()
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(program), err, tail(errs.String()+out.String()))
-	}
-	return out.Bytes(), nil
 }
