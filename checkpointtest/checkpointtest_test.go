@@ -26,3 +26,5 @@ func openMemory() func(testing.TB) driver.Backend {
 		return b
 	}
 }
+
+func BenchmarkMemory(b *testing.B) { checkpointtest.Benchmark(b, openMemory()) }

@@ -1,141 +1,185 @@
-// Package agentstate makes states of the shape that agents save: a conversation
-// with tool calls, a plan, files and notes. Benchmarks and tests share it, so
-// that their figures speak of the same thing. The same arguments give the same
-// state, on every machine.
+// Package agentstate makes states of the kind that agents save, for benchmarks
+// and tests: a conversation with tool calls and their results, a plan, files
+// and notes. A state is made of its size and a seed and is the same every time.
+//
+// What matters for a measurement is as in real ones: sizes, depth, the share of
+// text, and how well it compresses (about three to one with gzip).
 package agentstate
 
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
+	"time"
 )
 
-// A State is what a small agent remembers.
+// MinSize is the size in bytes of the smallest state.
+const MinSize = 1024
+
+// A State is what an agent needs to go on.
 type State struct {
+	Agent    string            `json:"agent"`
 	Model    string            `json:"model"`
-	Messages []Message         `json:"messages"`
-	Todos    []Todo            `json:"todos"`
-	Files    map[string]string `json:"files"`
 	Step     int               `json:"step"`
+	Messages []Message         `json:"messages"`
+	Plan     []Task            `json:"plan"`
+	Files    map[string]string `json:"files"`
+	Usage    Usage             `json:"usage"`
+	Notes    string            `json:"notes"`
 }
 
 // A Message is one turn of the conversation.
 type Message struct {
-	ID       string    `json:"id"`
-	Role     string    `json:"role"`
-	Content  string    `json:"content"`
-	ToolCall *ToolCall `json:"tool_call,omitempty"`
-	Tokens   int       `json:"tokens"`
+	ID        string     `json:"id"`
+	Role      string     `json:"role"` // "user", "assistant" or "tool"
+	Content   string     `json:"content"`
+	ToolCalls []ToolCall `json:"tool_calls,omitempty"`
+	ToolFor   string     `json:"tool_call_id,omitempty"`
+	At        time.Time  `json:"at"`
 }
 
-// A ToolCall is what a message asks a tool to do.
+// A ToolCall is a tool the assistant wants run.
 type ToolCall struct {
+	ID        string         `json:"id"`
 	Name      string         `json:"name"`
 	Arguments map[string]any `json:"arguments"`
 }
 
-// A Todo is a step of the plan.
-type Todo struct {
-	Text string `json:"text"`
-	Done bool   `json:"done"`
+// A Task is a step of the plan.
+type Task struct {
+	Title string `json:"title"`
+	Done  bool   `json:"done"`
 }
 
-// Conversation returns a state whose JSON has at least size bytes, and less than
-// one message more.
-func Conversation(size int) State {
-	r := rand.New(rand.NewPCG(1, uint64(size)))
+// Usage counts what the model has cost.
+type Usage struct {
+	Input  int     `json:"input_tokens"`
+	Output int     `json:"output_tokens"`
+	Cost   float64 `json:"cost"`
+}
+
+// New returns the state that is size bytes long as compact JSON without escapes
+// for HTML; at least MinSize. States of one seed with growing sizes are those
+// of one conversation as it goes on.
+func New(size int, seed uint64) State {
+	g := generator{rand.New(rand.NewPCG(seed, 0))}
 	s := State{
-		Model: "small-1",
-		Files: map[string]string{"notes.md": sentence(r, 12)},
+		Agent: "researcher", Model: "large-2", Messages: []Message{},
+		Plan:  []Task{{g.sentence(6), true}, {g.sentence(5), false}},
+		Files: map[string]string{"report.md": "# " + g.sentence(8)},
 	}
-	for i := range 3 {
-		s.Todos = append(s.Todos, Todo{Text: sentence(r, 5), Done: i == 0})
-	}
-	for have := encodedSize(s); have < size; {
-		m := s.next(r, size-have)
-		have += encodedSize(m) + len(",")
-		s.Messages = append(s.Messages, m)
+	size = max(size, MinSize)
+	length := encodedLen(s) + 40 // room for the counts to grow
+	for {
+		m := g.message(s.Step)
+		n := encodedLen(m) + 1
+		if length+n > size {
+			break
+		}
+		length += n
 		s.Step++
-	}
-	return s
-}
-
-// Grow returns the state with further messages, of about size bytes of JSON: one
-// more step of the conversation.
-func Grow(s State, size int) State {
-	r := rand.New(rand.NewPCG(2, uint64(len(s.Messages))))
-	for have := 0; have < size; {
-		m := s.next(r, size-have)
-		have += encodedSize(m) + len(",")
 		s.Messages = append(s.Messages, m)
+		s.Usage.Input += 4 * n
+		s.Usage.Output += n / 8
 	}
-	s.Step++
+	s.Usage.Cost = float64(s.Usage.Input) / 1e6
+	s.Notes = g.text(size - encodedLen(s))
 	return s
 }
 
-// JSON returns Conversation(size), encoded.
-func JSON(size int) []byte {
-	b, err := json.Marshal(Conversation(size))
-	if err != nil {
-		panic(err) // every part of a State can be encoded
-	}
-	return b
+// JSON returns the state as JSON of exactly size bytes, at least MinSize.
+func JSON(size int, seed uint64) []byte {
+	return encode(New(size, seed))
 }
 
-// next makes the message that follows, of about the bytes left at most.
-func (s *State) next(r *rand.Rand, left int) Message {
-	roles := []string{"user", "assistant", "tool", "assistant"}
+func encodedLen(v any) int { return len(encode(v)) }
+
+func encode(v any) []byte {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(fmt.Sprintf("agentstate: %v", err)) // the types above can all be encoded
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n"))
+}
+
+type generator struct{ *rand.Rand }
+
+// message returns the message of one step: question, tool call, result, answer.
+func (g generator) message(step int) Message {
 	m := Message{
-		ID:     fmt.Sprintf("msg_%016x", r.Uint64()),
-		Role:   roles[len(s.Messages)%len(roles)],
-		Tokens: r.IntN(900),
+		ID: fmt.Sprintf("msg_%016x", g.Uint64()),
+		At: time.Date(2026, 1, 2, 15, 0, 0, 0, time.UTC).Add(time.Duration(step) * 17 * time.Second),
 	}
-	if m.Role == "assistant" && len(s.Messages)%4 == 1 {
-		m.ToolCall = &ToolCall{Name: "read_file", Arguments: map[string]any{
-			"path": "src/" + words[r.IntN(len(words))] + ".go", "offset": r.IntN(2000), "limit": 200,
+	switch step % 4 {
+	case 0:
+		m.Role, m.Content = "user", g.paragraph(1+g.IntN(2))
+	case 1:
+		m.Role, m.Content = "assistant", g.sentence(8)
+		m.ToolCalls = []ToolCall{{
+			ID: fmt.Sprintf("call_%08x", g.Uint32()), Name: pick(g, "search", "read_file", "run_query", "fetch"),
+			Arguments: map[string]any{"query": g.sentence(4), "limit": 1 + g.IntN(50), "offset": g.IntN(1000), "exact": g.IntN(2) == 0},
 		}}
+	case 2:
+		m.Role, m.ToolFor, m.Content = "tool", fmt.Sprintf("call_%08x", g.Uint32()), g.rows()
+	default:
+		m.Role, m.Content = "assistant", g.paragraph(2+g.IntN(4))
 	}
-	m.Content = sentence(r, max(1, min(20+r.IntN(200), (left-100)/6)))
 	return m
 }
 
-// sentence returns text of n words, which are chosen as unevenly as in prose, so
-// that it compresses as prose does.
-func sentence(r *rand.Rand, n int) string {
+// rows is the result of a tool: a table as text, full of numbers.
+func (g generator) rows() string {
 	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		rank := int(math.Exp(r.Float64()*math.Log(float64(len(words)*8)))) - 1
-		b.WriteString(words[rank%len(words)])
-		if rank >= len(words) {
-			fmt.Fprintf(&b, "%d", rank) // names and numbers, which repeat less
-		}
-		if r.IntN(12) == 0 {
-			b.WriteString(".\n")
-		}
+	for range 3 + g.IntN(8) {
+		fmt.Fprintf(&b, "%s\t%d\t%.4f\thttps://example.com/%s/%06x\n", g.word(), g.IntN(100_000), g.Float64()*100, g.word(), g.IntN(1<<24))
 	}
 	return b.String()
 }
 
-func encodedSize(v any) int {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
+func (g generator) paragraph(sentences int) string {
+	var b strings.Builder
+	for i := range sentences {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(g.sentence(6 + g.IntN(14)))
 	}
-	return len(b)
+	return b.String()
 }
 
-var words = strings.Fields(`the of to and a in is it you that he was for on are with as his they be at one have
-this from or had by not word but what some we can out other were all there when up use your how said an each she
-which do their time if will way about many then them write would like so these her long make thing see him two has
-look more day could go come did number sound no most people my over know water than call first who may down side been
-now find any new work part take get place made live where after back little only round man year came show every good me
-give our under name very through just form sentence great think say help low line differ turn cause much mean before
-move right boy old too same tell does set three want air well also play small end put home read hand port large spell
-add even land here must big high such follow act why ask men change went light kind off need house picture try us again
-animal point mother world near build self earth father function return error string value request response table index
-version thread checkpoint agent tool plan model context token prompt result commit branch test queue worker retry cache`)
+func (g generator) sentence(words int) string {
+	text := g.word()
+	for range words - 1 {
+		text += " " + g.word()
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// text returns n bytes of plain words.
+func (g generator) text(n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(g.word() + " ")
+	}
+	return b.String()[:max(n, 0)]
+}
+
+// word prefers the first words of the list, as speech does.
+func (g generator) word() string {
+	i := g.IntN(len(words))
+	return words[min(i, g.IntN(len(words)))]
+}
+
+func pick(g generator, choices ...string) string { return choices[g.IntN(len(choices))] }
+
+var words = strings.Fields(`the of and to in is that for it as was with be by on not this are or at from
+but which have an they you were there one all we can has more if will about up out so said what its
+when who may some time could them other than then these two only new into first over also after years
+most should well because each people state where those through while between system result found data
+used report work model number value search question answer file page summary source figure price region
+customer order account invoice payment shipment quarter revenue growth estimate compare analysis approach
+evidence therefore however assume verify schedule deliver available approximately recommendation
+configuration infrastructure deployment latency throughput consistency transaction replication partition`)

@@ -2,53 +2,29 @@ package agentstate_test
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/json"
-	"reflect"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/internal/agentstate"
 )
 
-func TestConversation(t *testing.T) {
+func TestJSON(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{2 << 10, 100 << 10, 1 << 20} {
-		got := agentstate.JSON(size)
-		if len(got) < size || len(got) > size+size/10+200 {
-			t.Errorf("JSON(%d) has %d bytes, want at least that and hardly more", size, len(got))
-		}
-		if !bytes.Equal(got, agentstate.JSON(size)) {
-			t.Errorf("JSON(%d) is another one the second time", size)
-		}
-		var back agentstate.State
-		if err := json.Unmarshal(got, &back); err != nil || !reflect.DeepEqual(mustJSON(t, back), got) {
-			t.Errorf("JSON(%d) does not come back: %v", size, err)
-		}
-		var small bytes.Buffer
-		w, _ := flate.NewWriter(&small, flate.DefaultCompression)
-		w.Write(got)
-		w.Close()
-		if ratio := float64(len(got)) / float64(small.Len()); ratio < 1.5 || ratio > 5 {
-			t.Errorf("JSON(%d) compresses %.1f times, want what prose does", size, ratio)
+	for _, size := range []int{agentstate.MinSize, 2_000, 2_001, 10_000, 100_000, 1_000_000} {
+		for seed := range uint64(5) {
+			got := agentstate.JSON(size, seed)
+			if len(got) != size || !json.Valid(got) {
+				t.Errorf("JSON(%d, %d) has %d bytes, valid %v, want %d valid ones", size, seed, len(got), json.Valid(got), size)
+			}
+			if !bytes.Equal(got, agentstate.JSON(size, seed)) {
+				t.Errorf("JSON(%d, %d) is not the same twice", size, seed)
+			}
 		}
 	}
-}
-
-func TestGrow(t *testing.T) {
-	t.Parallel()
-	s := agentstate.Conversation(2 << 10)
-	before := len(mustJSON(t, s))
-	s = agentstate.Grow(s, 2<<10)
-	if grown := len(mustJSON(t, s)) - before; grown < 2<<10 || grown > 3<<10 {
-		t.Errorf("Grow added %d bytes, want about %d", grown, 2<<10)
+	if bytes.Equal(agentstate.JSON(2_000, 1), agentstate.JSON(2_000, 2)) {
+		t.Error("two seeds give one state")
 	}
-}
-
-func mustJSON(t *testing.T, v any) []byte {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
+	if got := len(agentstate.JSON(0, 1)); got != agentstate.MinSize {
+		t.Errorf("JSON(0) has %d bytes, want the least, %d", got, agentstate.MinSize)
 	}
-	return b
 }
