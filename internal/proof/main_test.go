@@ -3,6 +3,7 @@ package proof
 import (
 	"flag"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -11,10 +12,14 @@ import (
 
 var (
 	proofDuration = flag.Duration("proof.duration", 0, "how long TestLinearizable works on each system; 0: its short form")
+	proofKills    = flag.Int("proof.kills", 8, "how many processes TestKilled kills on each system")
 	proofSeed     = flag.Uint64("proof.seed", 0, "the seed of random operations; 0: a random one")
 )
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(childRole); role != "" {
+		os.Exit(child(role))
+	}
 	flag.Set("rapid.checks", "25")
 	flag.Set("rapid.nofailfile", "true")
 	flag.Parse()
