@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// What had no effect is repeated for this long, with pauses that grow.
+const (
+	againPatience  = 8 * time.Second
+	firstPause     = 2 * time.Millisecond
+	longestPause   = 250 * time.Millisecond
+	readOnlyRounds = 3
+)
+
+// A statement is what an operation has the server do: one of the statements
+// by name, with its arguments.
+type statement struct {
+	name string
+	args []any
+	// rows reads the result. It may be called again, after an error, for a
+	// repetition.
+	rows func(*sql.Rows) error
+	// reads says that the statement changes nothing, so that it can be repeated
+	// when the reply was lost.
+	reads bool
+}
+
+// errState marks the error of a statement whose state the server cannot hold in
+// the form it was given.
+type errState struct{ error }
+
+func (e errState) Unwrap() error { return e.error }
+
+// errLost marks the error of a statement whose reply was lost: it may have had
+// its effect.
+type errLost struct{ error }
+
+func (e errLost) Unwrap() error { return e.error }
+
+// run runs a statement on a connection of its own, in one round trip, and
+// repeats it as long as it is known to have had no effect and may succeed: that
+// is what makes a save happen at most once. Errors match a driver.Err value or
+// the context's.
+func (b *backend) run(ctx context.Context, s statement) error {
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	pause := firstPause
+	for round := 1; ; round++ {
+		schema, err := b.ready(ctx, start)
+		if err != nil {
+			return err
+		}
+		f := b.try(ctx, start, schema.statements.Get(s.name), s)
+		switch {
+		case f.err == nil:
+			return nil
+		case f.missing:
+			// Made anew by the next operation, or by this one.
+			b.schema.CompareAndSwap(schema, nil)
+			f.again = round == 1
+		case f.unknown && s.reads:
+			f.again = round <= 2
+		}
+		if f.drop && f.again && b.pool != nil {
+			b.pool.renew()
+			f.again = round <= readOnlyRounds
+		}
+		if !f.again || ctx.Err() != nil || b.closed.Load() || time.Since(start)+pause > againPatience {
+			err := b.explain(ctx, f.err)
+			switch {
+			case f.unknown:
+				return errLost{err}
+			case f.state:
+				return errState{err}
+			}
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause/2 + rand.N(pause)):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// try runs a statement once.
+func (b *backend) try(ctx context.Context, start time.Time, query string, s statement) failure {
+	conn, f := b.acquire(ctx, start)
+	if conn == nil {
+		return f
+	}
+	defer conn.Close()
+	f = failure{}
+	if err := query1(withPatience(ctx, start.Add(replyPatience)), conn, query, s); err != nil {
+		f = diagnose(err)
+		if f.drop {
+			discard(conn)
+		}
+	}
+	return f
+}
+
+// query1 runs a query and reads its rows to the end: a commit that fails is
+// reported there.
+func query1(ctx context.Context, conn *sql.Conn, query string, s statement) error {
+	rows, err := conn.QueryContext(ctx, query, s.args...)
+	if err != nil {
+		return err
+	}
+	if s.rows != nil {
+		if err := s.rows(rows); err != nil {
+			_ = rows.Close()
+			return err
+		}
+	}
+	for rows.Next() {
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// acquire returns a connection of the pool. It waits as long as the context
+// allows, and not longer than a caller may wait for a database that is not
+// there. Nothing has been sent when it fails.
+func (b *backend) acquire(ctx context.Context, start time.Time) (*sql.Conn, failure) {
+	limited, cancel := context.WithDeadline(ctx, start.Add(acquirePatience))
+	defer cancel()
+	conn, err := b.db.Conn(limited)
+	if err == nil {
+		return conn, failure{}
+	}
+	f := diagnose(err)
+	f.unknown, f.drop, f.missing = false, false, false
+	if limited.Err() != nil && b.db.Stats().InUse >= b.db.Stats().MaxOpenConnections && b.db.Stats().MaxOpenConnections > 0 {
+		f.err = fmt.Errorf("%w: all %d connections of the pool are in use (max_connections)", driver.ErrUnavailable, b.db.Stats().MaxOpenConnections)
+	}
+	return nil, f
+}
+
+// discard has the pool close a connection instead of keeping it.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return sqldriver.ErrBadConn })
+}
+
+// explain puts what the caller did, ending the context or closing the backend,
+// before what came of it.
+func (b *backend) explain(ctx context.Context, err error) error {
+	if b.closed.Load() {
+		return driver.ErrClosed
+	}
+	if ctx.Err() != nil && !errors.Is(err, driver.ErrCorrupt) {
+		return ctx.Err()
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
+)
+
+// maxPayload is what fits into a field and the message that brings it, which
+// PostgreSQL limits to a gigabyte.
+const maxPayload = 1<<30 - 1<<20
+
+// Save implements driver.Backend.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	open, start := driver.Info{Key: req.Key, ID: req.ID}, time.Now()
+	if err := b.open(ctx); err != nil {
+		return open, err
+	}
+	r := saveResult{info: driver.Info{
+		Key: req.Key, ID: req.ID, Size: len(req.Payload), Encoding: req.Encoding,
+		Metadata: copyMetadata(req.Metadata), SavedAt: req.Now, ExpiresAt: req.ExpiresAt,
+	}}
+	err := b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+		return []any{
+			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+			sqlstore.EncodeMetadata(req.Metadata), req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
+			req.Match.Absent, nullText(req.Match.ID),
+		}
+	})
+	switch {
+	case errors.As(err, new(errLost)) && !b.closed.Load() && ctx.Err() == nil:
+		if info, found := b.known(ctx, req, start); found {
+			return info, nil
+		}
+		return open, err
+	case err != nil:
+		return open, err
+	}
+	return r.result()
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	r := saveResult{info: req.Info}
+	err := b.put(ctx, "import", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+		return []any{
+			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+			sqlstore.EncodeMetadata(req.Metadata), req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
+			req.Version, req.CreatedAt, req.SavedAt,
+		}
+	})
+	if err == nil {
+		_, err = r.result()
+	}
+	return err
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	// The version may become an old one while the statement waits for the row,
+	// and is then in the history, where it stays, when the next one begins.
+	for range 2 {
+		var n int64
+		err := b.put(ctx, "rewrite", req.Payload, req.Encoding, one(&n), func(state, payload any) []any {
+			return []any{req.Namespace, req.Thread, req.Now, req.Version, req.ID, state, payload, len(req.Payload), req.Encoding}
+		})
+		if err != nil || n > 0 {
+			return err
+		}
+	}
+	return driver.ErrNotFound
+}
+
+// put runs a statement that stores a payload: JSON as JSONB where that can hold
+// it, and everything else as bytes, beside a JSON null.
+func (b *backend) put(ctx context.Context, name string, payload []byte, encoding string, rows func(*sql.Rows) error, args func(state, payload any) []any) error {
+	if len(payload) > maxPayload {
+		return fmt.Errorf("%w: it has %d bytes, and PostgreSQL holds at most %d", driver.ErrTooLarge, len(payload), maxPayload)
+	}
+	if encoding == "json" && fitsJSONB(payload) {
+		err := b.run(ctx, statement{name: name, args: args(payload, nil), rows: rows})
+		if !errors.As(err, new(errState)) {
+			return err
+		}
+	}
+	if payload == nil {
+		payload = []byte{} // nil would be NULL
+	}
+	return b.run(ctx, statement{name: name, args: args("null", payload), rows: rows})
+}
+
+// known looks for a save whose reply was lost. It is not repeated: when other
+// saves came after it and kept no history, nothing would be left to recognise
+// it by.
+func (b *backend) known(ctx context.Context, req driver.SaveRequest, start time.Time) (info driver.Info, found bool) {
+	ctx, cancel := context.WithDeadline(ctx, start.Add(replyPatience))
+	defer cancel()
+	err := b.run(ctx, statement{
+		name:  "known",
+		args:  []any{req.Namespace, req.Thread, req.Now, req.ID},
+		reads: true,
+		rows: func(rows *sql.Rows) error {
+			infos, err := sqlstore.Infos(rows, req.Namespace, 1)
+			if len(infos) > 0 {
+				info, found = infos[0], true
+			}
+			return err
+		},
+	})
+	return info, found && err == nil
+}
+
+// Delete implements driver.Backend.
+func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+	return b.run(ctx, statement{name: "delete", args: []any{key.Namespace, key.Thread}})
+}
+
+// purgeBatch is how many threads a statement of Purge removes: a saver that
+// comes upon one of them waits a few milliseconds.
+const purgeBatch = 500
+
+// Purge implements driver.Purger.
+func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	return sqlstore.Batches(purgeBatch, func(size int) (n int64, err error) {
+		err = b.run(ctx, statement{name: "purge", args: []any{namespace, now, size}, rows: one(&n)})
+		return n, err
+	})
+}
+
+// A saveResult reads what the functions that save return: an outcome, and the
+// columns of a sqlstore.Row, of which only the version and the creation are
+// filled in when the save was applied.
+type saveResult struct {
+	outcome string
+	info    driver.Info
+}
+
+func (r *saveResult) read(rows *sql.Rows) error {
+	if !rows.Next() {
+		return rows.Err() // none: an error that comes with the end of the rows
+	}
+	var version sql.NullInt64
+	var created sql.NullTime
+	if err := rows.Scan(&r.outcome, skip{}, skip{}, &version, skip{}, skip{}, skip{}, &created, skip{}, skip{}); err != nil {
+		return damaged(err)
+	}
+	switch r.outcome {
+	case "saved":
+		r.info.Version, r.info.CreatedAt = version.Int64, created.Time.UTC()
+	case "known", "conflict":
+		var row sqlstore.Row
+		if err := rows.Scan(append([]any{skip{}}, row.Dest()...)...); err != nil {
+			return damaged(err)
+		}
+		var err error
+		r.info, err = row.Info(r.info.Namespace)
+		return err
+	}
+	return nil
+}
+
+// result is what a save returns.
+func (r *saveResult) result() (driver.Info, error) {
+	switch r.outcome {
+	case "saved", "known":
+		return r.info, nil
+	case "conflict":
+		return driver.Info{}, &driver.ConflictError{Current: r.info}
+	case "absent":
+		return driver.Info{}, &driver.ConflictError{}
+	}
+	return driver.Info{}, fmt.Errorf("%w: the function that saves returned no outcome that this version knows", driver.ErrCorrupt)
+}
+
+// skip is a destination for a column that nobody asked for.
+type skip struct{}
+
+// Scan implements sql.Scanner.
+func (skip) Scan(any) error { return nil }
+
+// damaged is the error of a column that is not what it should be. What
+// database/sql says of it can show the value.
+func damaged(err error) error {
+	if errors.Is(err, driver.ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: a column has an unexpected type", driver.ErrCorrupt)
+}
+
+// one reads a single number.
+func one(n *int64) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		if !rows.Next() {
+			return rows.Err()
+		}
+		return rows.Scan(n)
+	}
+}
+
+func nullTime(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t
+}
+
+func nullText(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func copyMetadata(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	c := make(map[string]string, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}

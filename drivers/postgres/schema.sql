@@ -1,0 +1,244 @@
+-- What the driver makes in the database. Words in braces are names that have
+-- been quoted: {table} {history} {save} {import} with their schema, {expiry}
+-- {key} {reader} without; {body} is a dollar quote that none of them contains.
+
+-- name: tables
+CREATE TABLE {table} (
+	thread_id  TEXT COLLATE "C" NOT NULL,
+	state      JSONB NOT NULL,                        -- null where payload holds the state
+	created_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),    -- of the thread's present life
+	updated_at TIMESTAMPTZ NOT NULL DEFAULT NOW(),    -- of this version
+	namespace  TEXT COLLATE "C" NOT NULL DEFAULT 'agents',
+	version    BIGINT NOT NULL DEFAULT 1,
+	oldest     BIGINT NOT NULL DEFAULT 1,             -- lower versions are in the history, down to this one
+	id         TEXT,                                  -- NULL: written by another program
+	payload    BYTEA,                                 -- what JSONB cannot hold
+	encoding   TEXT NOT NULL DEFAULT 'json',
+	size       INTEGER,
+	metadata   JSONB,
+	expires_at TIMESTAMPTZ,
+	PRIMARY KEY (namespace, thread_id)
+);
+CREATE INDEX {expiry} ON {table} (namespace, expires_at) WHERE expires_at IS NOT NULL;
+
+-- name: takeover-columns
+ALTER TABLE {table}
+	ADD COLUMN namespace  TEXT COLLATE "C" NOT NULL DEFAULT 'agents',
+	ADD COLUMN version    BIGINT NOT NULL DEFAULT 1,
+	ADD COLUMN oldest     BIGINT NOT NULL DEFAULT 1,
+	ADD COLUMN id         TEXT,
+	ADD COLUMN payload    BYTEA,
+	ADD COLUMN encoding   TEXT NOT NULL DEFAULT 'json',
+	ADD COLUMN size       INTEGER,
+	ADD COLUMN metadata   JSONB,
+	ADD COLUMN expires_at TIMESTAMPTZ;
+
+-- name: takeover-indexes
+CREATE UNIQUE INDEX {key} ON {table} (namespace, thread_id COLLATE "C");
+CREATE INDEX {reader} ON {table} (thread_id COLLATE "C");
+CREATE INDEX {expiry} ON {table} (namespace, expires_at) WHERE expires_at IS NOT NULL;
+
+-- name: takeover-key
+ALTER TABLE {table} DROP CONSTRAINT {pkey};
+ALTER TABLE {table} ALTER COLUMN thread_id TYPE TEXT COLLATE "C";
+ALTER TABLE {table} ADD CONSTRAINT {pkey} PRIMARY KEY USING INDEX {key};
+
+-- name: history
+CREATE TABLE {history} (
+	namespace  TEXT COLLATE "C" NOT NULL,
+	thread_id  TEXT COLLATE "C" NOT NULL,
+	version    BIGINT NOT NULL,
+	id         TEXT NOT NULL,
+	state      JSONB NOT NULL,
+	payload    BYTEA,
+	encoding   TEXT NOT NULL,
+	size       INTEGER NOT NULL,
+	metadata   JSONB,
+	created_at TIMESTAMPTZ NOT NULL,
+	updated_at TIMESTAMPTZ NOT NULL,
+	expires_at TIMESTAMPTZ,
+	PRIMARY KEY (namespace, thread_id, version),
+	FOREIGN KEY (namespace, thread_id) REFERENCES {table} (namespace, thread_id) ON DELETE CASCADE
+);
+CREATE INDEX ON {history} (namespace, thread_id, id);
+COMMENT ON TABLE {history} IS {mark};
+
+-- name: compression
+DO {body}
+BEGIN
+	IF EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+		ALTER TABLE {table} ALTER COLUMN state SET COMPRESSION lz4, ALTER COLUMN payload SET COMPRESSION lz4;
+		ALTER TABLE {history} ALTER COLUMN state SET COMPRESSION lz4, ALTER COLUMN payload SET COMPRESSION lz4;
+	END IF;
+END {body};
+
+-- name: functions
+-- One statement, one round trip. Each statement in a function sees what was
+-- committed before it began, so everything that follows the lock on the
+-- thread's row decides on the newest state of the thread and its history.
+CREATE OR REPLACE FUNCTION {save}(
+	p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
+	p_metadata text, p_now timestamptz, p_expires timestamptz, p_keep bigint, p_absent boolean, p_match text,
+	OUT r_outcome text, OUT r_thread text, OUT r_id text, OUT r_version bigint, OUT r_size integer, OUT r_encoding text,
+	OUT r_metadata jsonb, OUT r_created timestamptz, OUT r_saved timestamptz, OUT r_expires timestamptz
+) LANGUAGE plpgsql VOLATILE AS {body}
+DECLARE
+	c record;
+	live boolean;
+	kept bigint;
+BEGIN
+	r_thread := p_thread;
+	r_outcome := 'saved';
+
+	-- The common save: no condition, and no history to keep or to drop.
+	IF p_keep = 1 AND p_match IS NULL AND NOT p_absent THEN
+		INSERT INTO {table} AS t
+			(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+		VALUES (p_namespace, p_thread, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb, p_now, p_now, p_expires)
+		ON CONFLICT (namespace, thread_id) DO UPDATE SET
+			version = CASE WHEN t.expires_at <= p_now THEN 1 ELSE t.version + 1 END,
+			oldest = CASE WHEN t.expires_at <= p_now THEN 1 ELSE t.version + 1 END,
+			created_at = CASE WHEN t.expires_at <= p_now THEN p_now ELSE t.created_at END,
+			id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
+			encoding = excluded.encoding, metadata = excluded.metadata,
+			updated_at = excluded.updated_at, expires_at = excluded.expires_at
+		WHERE t.oldest = t.version AND (t.id IS DISTINCT FROM p_id OR t.expires_at <= p_now)
+		RETURNING t.version, t.created_at INTO r_version, r_created;
+		IF FOUND THEN
+			RETURN;
+		END IF;
+	END IF;
+
+	LOOP
+		SELECT {id} AS id, t.version, t.oldest, {size} AS size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at INTO c
+		FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread
+		FOR NO KEY UPDATE;
+		EXIT WHEN FOUND;
+		IF p_match IS NOT NULL THEN
+			r_outcome := 'absent';
+			RETURN;
+		END IF;
+		INSERT INTO {table}
+			(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+		VALUES (p_namespace, p_thread, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb, p_now, p_now, p_expires)
+		ON CONFLICT (namespace, thread_id) DO NOTHING;
+		IF FOUND THEN
+			r_version := 1;
+			r_created := p_now;
+			RETURN;
+		END IF; -- another save has made the thread meanwhile
+	END LOOP;
+	live := c.expires_at IS NULL OR c.expires_at > p_now;
+
+	IF live THEN
+		IF c.id = p_id THEN
+			r_outcome := 'known';
+		ELSIF c.oldest < c.version THEN
+			SELECT h.id, h.version, h.size, h.encoding, h.metadata, h.created_at, h.updated_at, h.expires_at
+			INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires
+			FROM {history} h WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.id = p_id;
+			IF FOUND THEN
+				r_outcome := 'known';
+				RETURN;
+			END IF;
+		END IF;
+	END IF;
+	IF r_outcome = 'saved' AND (p_absent AND live OR p_match IS NOT NULL AND NOT (live AND c.id = p_match)) THEN
+		r_outcome := CASE WHEN live THEN 'conflict' ELSE 'absent' END;
+	END IF;
+	IF r_outcome <> 'saved' THEN
+		IF live THEN
+			SELECT c.id, c.version, c.size, c.encoding, c.metadata, c.created_at, c.updated_at, c.expires_at
+			INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires;
+		END IF;
+		RETURN;
+	END IF;
+
+	IF live THEN
+		r_version := c.version + 1;
+		r_created := c.created_at;
+		kept := greatest(c.oldest, r_version - p_keep + 1);
+		IF kept <= c.version THEN
+			INSERT INTO {history}
+				(namespace, thread_id, version, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+			SELECT t.namespace, t.thread_id, t.version, c.id, t.state, t.payload, c.size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at
+			FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
+		END IF;
+	ELSE
+		r_version := 1;
+		r_created := p_now;
+		kept := 1;
+	END IF;
+	IF c.oldest < c.version AND (NOT live OR kept > c.oldest) THEN
+		DELETE FROM {history} h
+		WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version < CASE WHEN live THEN kept ELSE c.version END;
+	END IF;
+	UPDATE {table} t SET
+		version = r_version, oldest = kept, id = p_id, state = p_state::jsonb, payload = p_payload, size = p_size,
+		encoding = p_encoding, metadata = p_metadata::jsonb, created_at = r_created, updated_at = p_now, expires_at = p_expires
+	WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
+END {body};
+
+CREATE OR REPLACE FUNCTION {import}(
+	p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
+	p_metadata text, p_now timestamptz, p_expires timestamptz, p_keep bigint,
+	p_version bigint, p_created timestamptz, p_saved timestamptz,
+	OUT r_outcome text, OUT r_thread text, OUT r_id text, OUT r_version bigint, OUT r_size integer, OUT r_encoding text,
+	OUT r_metadata jsonb, OUT r_created timestamptz, OUT r_saved timestamptz, OUT r_expires timestamptz
+) LANGUAGE plpgsql VOLATILE AS {body}
+DECLARE
+	c record;
+	live boolean;
+	kept bigint;
+BEGIN
+	r_thread := p_thread;
+	r_outcome := 'saved';
+	LOOP
+		SELECT {id} AS id, t.version, t.oldest, {size} AS size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at INTO c
+		FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread
+		FOR NO KEY UPDATE;
+		EXIT WHEN FOUND;
+		INSERT INTO {table}
+			(namespace, thread_id, version, oldest, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+		VALUES (p_namespace, p_thread, p_version, p_version, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb,
+			p_created, p_saved, p_expires)
+		ON CONFLICT (namespace, thread_id) DO NOTHING;
+		IF FOUND THEN
+			RETURN;
+		END IF;
+	END LOOP;
+	live := c.expires_at IS NULL OR c.expires_at > p_now;
+
+	IF live AND p_version <= c.version THEN
+		IF p_version = c.version AND p_id = c.id OR EXISTS (
+			SELECT FROM {history} h
+			WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version = p_version AND h.id = p_id
+		) THEN
+			r_outcome := 'known';
+		ELSE
+			r_outcome := 'conflict';
+		END IF;
+		SELECT c.id, c.version, c.size, c.encoding, c.metadata, c.created_at, c.updated_at, c.expires_at
+		INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires;
+		RETURN;
+	END IF;
+
+	kept := p_version; -- after a gap nothing older is kept
+	IF live AND p_version = c.version + 1 THEN
+		kept := greatest(c.oldest, p_version - p_keep + 1);
+		IF kept <= c.version THEN
+			INSERT INTO {history}
+				(namespace, thread_id, version, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+			SELECT t.namespace, t.thread_id, t.version, c.id, t.state, t.payload, c.size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at
+			FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
+		END IF;
+	END IF;
+	IF c.oldest < c.version THEN
+		DELETE FROM {history} h
+		WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version < CASE WHEN live THEN kept ELSE c.version END;
+	END IF;
+	UPDATE {table} t SET
+		version = p_version, oldest = kept, id = p_id, state = p_state::jsonb, payload = p_payload, size = p_size,
+		encoding = p_encoding, metadata = p_metadata::jsonb, created_at = p_created, updated_at = p_saved, expires_at = p_expires
+	WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
+END {body};
