@@ -1,0 +1,39 @@
+package sqlite
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
+)
+
+// remove drops a thread.
+func (tx *transaction) remove(key driver.Key) error {
+	if _, err := tx.exec(tx.session.stmt.trim, key.Namespace, key.Thread, int64(math.MaxInt64)); err != nil {
+		return err
+	}
+	_, err := tx.exec(tx.session.stmt.delete, key.Namespace, key.Thread)
+	return err
+}
+
+// purgeBatch is how many threads a purge removes in one transaction, which
+// other writes wait for.
+const purgeBatch = 64
+
+func (s *session) purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	return sqlstore.Batches(purgeBatch, func(size int) (removed int64, err error) {
+		err = s.writer.do(ctx, 0, func(tx *transaction) (err error) {
+			if _, err := tx.exec(s.stmt.purgeOlder, namespace, now.UnixMicro(), size); err != nil {
+				return err
+			}
+			removed, err = tx.exec(s.stmt.purgeLatest, namespace, now.UnixMicro(), size)
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+		return removed, nil
+	})
+}

@@ -1,0 +1,241 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	_ "embed"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
+	codes "modernc.org/sqlite/lib"
+)
+
+//go:embed statements.sql
+var statementsFile string
+
+// columns are those of a sqlstore.Row.
+const columns = "thread_id, id, version, size, encoding, metadata, created_at, saved_at, expires_at"
+
+// A session is what a backend has once the database is open: the pools, the
+// prepared statements and the writer.
+type session struct {
+	name        string // of the database, in errors
+	path        string // of the file, "" where there is none or it is not known
+	table       string
+	busyTimeout time.Duration
+	closed      <-chan struct{} // closed with the backend
+	frozen      *frozen         // nil unless the file can only be read, with care
+
+	write, read *sql.DB // the same one where a database is a single connection
+	owned       bool    // whether closing the session closes them
+	sql         sqlstore.Statements
+	stmt        statements
+	writer      *writer
+}
+
+// statements are prepared once and, by database/sql, on each connection that
+// uses them.
+type statements struct {
+	head, older, insert, replace, recycle, supersede, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
+
+	load, loadVersion, list, history, namespaces, version *sql.Stmt // reading
+}
+
+// open opens the database and brings its schema up to date.
+func (b *backend) open(ctx context.Context) (*session, error) {
+	s := &session{
+		name:        "the database",
+		table:       b.cfg.TableName,
+		busyTimeout: b.cfg.BusyTimeout,
+		closed:      b.gate.closed,
+		sql: sqlstore.ParseStatements(statementsFile,
+			"{table}", sqlstore.Quote(b.cfg.TableName), "{schema}", sqlstore.Quote(schemaTable(b.cfg.TableName)), "{columns}", columns),
+	}
+	s.writer = newWriter(s, b.gate)
+	if b.given != nil {
+		s.write, s.read = b.given, b.given
+		if err := s.start(ctx); err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	s.owned = true
+	if err := b.openPools(s); err != nil {
+		return nil, err
+	}
+	err := s.start(ctx)
+	if cannotShare(err) {
+		// Neither file nor folder can be written. Unless somebody else does,
+		// they can be read.
+		if f, ferr := freeze(s.path); ferr == nil {
+			_ = s.close()
+			s.frozen = f
+			if err := b.openPools(s); err != nil {
+				return nil, err
+			}
+			err = s.start(ctx)
+		}
+	}
+	if err != nil {
+		_ = s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// cannotShare reports whether SQLite could not make the files beside a
+// database by which readers and writers agree.
+func cannotShare(err error) bool {
+	c := code(err)
+	return c == codes.SQLITE_READONLY || c == codes.SQLITE_CANTOPEN
+}
+
+// openPools makes the pools and opens no connection yet: one connection to
+// write, because SQLite has one writer, and a few to read beside it.
+func (b *backend) openPools(s *session) error {
+	synchronous := "synchronous(" + b.cfg.Synchronous.String() + ")"
+	limit := "journal_size_limit(67108864)" // give back what one large transaction took
+	if b.cfg.Path == Memory {
+		s.name = "the database in memory"
+		s.write = b.pool(&connector{path: Memory}, 1)
+		s.read = s.write
+		return nil
+	}
+	path, err := filepath.Abs(b.cfg.Path)
+	if err != nil {
+		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
+	}
+	s.path, s.name = path, path
+	s.write = b.pool(&connector{path: path, pragmas: []string{synchronous, limit}, frozen: s.frozen != nil}, 1)
+	s.read = b.pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, min(max(4, runtime.GOMAXPROCS(0)), 16))
+	return nil
+}
+
+// pool makes a pool of up to n connections, which stay open until the session
+// is closed.
+func (b *backend) pool(c sqldriver.Connector, n int) *sql.DB {
+	if b.wrap != nil {
+		c = b.wrap(c)
+	}
+	db := sql.OpenDB(c)
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	return db
+}
+
+// start checks the schema, creates or migrates it where needed, and prepares
+// the statements.
+func (s *session) start(ctx context.Context) error {
+	return s.retry(ctx, func() error {
+		if err := s.ensureSchema(ctx); err != nil {
+			return err
+		}
+		return s.prepare(ctx)
+	})
+}
+
+func (s *session) prepare(ctx context.Context) error {
+	if s.stmt.load != nil {
+		return nil
+	}
+	var made statements
+	for _, p := range []struct {
+		db   *sql.DB
+		name string
+		stmt **sql.Stmt
+	}{
+		{s.write, "head", &made.head},
+		{s.write, "older", &made.older},
+		{s.write, "insert", &made.insert},
+		{s.write, "replace", &made.replace},
+		{s.write, "recycle", &made.recycle},
+		{s.write, "supersede", &made.supersede},
+		{s.write, "trim", &made.trim},
+		{s.write, "delete", &made.delete},
+		{s.write, "purge_older", &made.purgeOlder},
+		{s.write, "purge_latest", &made.purgeLatest},
+		{s.write, "lock", &made.lock},
+		{s.read, "load", &made.load},
+		{s.read, "load_version", &made.loadVersion},
+		{s.read, "list", &made.list},
+		{s.read, "history", &made.history},
+		{s.read, "namespaces", &made.namespaces},
+		{s.read, "version", &made.version},
+	} {
+		stmt, err := p.db.PrepareContext(ctx, s.sql.Get(p.name))
+		if err != nil {
+			return errors.Join(err, made.close())
+		}
+		*p.stmt = stmt
+	}
+	s.stmt = made
+	return nil
+}
+
+func (m *statements) close() error {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{
+		m.head, m.older, m.insert, m.replace, m.recycle, m.supersede, m.trim, m.delete, m.purgeOlder, m.purgeLatest, m.lock,
+		m.load, m.loadVersion, m.list, m.history, m.namespaces, m.version,
+	} {
+		if stmt != nil {
+			errs = append(errs, stmt.Close())
+		}
+	}
+	*m = statements{}
+	return errors.Join(errs...)
+}
+
+// close lets go of the statements and of the pools that are the session's own.
+func (s *session) close() error {
+	err := s.stmt.close()
+	if !s.owned {
+		return err
+	}
+	if s.read != s.write {
+		err = errors.Join(err, s.read.Close())
+	}
+	return errors.Join(err, s.write.Close()) // the last to close folds the write-ahead log into the file
+}
+
+// ping looks whether the schema is still the one that this program knows.
+func (s *session) ping(ctx context.Context) error {
+	return s.retry(ctx, func() error {
+		_, err := s.readVersion(s.stmt.version.QueryRowContext(ctx))
+		return err
+	})
+}
+
+// retry calls f, again as long as another process holds a lock and the time
+// for that is not over, and explains its error.
+func (s *session) retry(ctx context.Context, f func() error) error {
+	deadline := time.Now().Add(s.busyTimeout)
+	for attempt := 0; ; attempt++ {
+		err := f()
+		if !busy(err) || !time.Now().Before(deadline) {
+			return s.explain(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.closed:
+			return driver.ErrClosed
+		case <-time.After(pause(attempt)):
+		}
+	}
+}
+
+// pause is how long to wait for a lock before another attempt. SQLite's own
+// waits grow to 100 ms and let processes that never wait win; these stay short
+// and are random.
+func pause(attempt int) time.Duration {
+	return rand.N(min(time.Millisecond<<min(attempt, 10), 10*time.Millisecond)) + 100*time.Microsecond
+}

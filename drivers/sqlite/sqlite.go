@@ -1,0 +1,251 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"fmt"
+	"iter"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
+)
+
+func init() { checkpoint.Register("sqlite", Driver{}) }
+
+// Driver opens SQLite databases.
+type Driver struct{}
+
+// Open implements driver.Driver.
+func (Driver) Open(dsn string) (driver.Backend, error) {
+	cfg, err := ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(cfg, nil), nil
+}
+
+// New returns a backend on a database that the caller has opened with
+// modernc.org/sqlite, and closes after the backend. Of cfg it uses TableName
+// and BusyTimeout; when TableName is not allowed, every operation returns
+// ErrInvalid.
+//
+// What the driver sets on a database of its own, the caller sets in the DSN
+// given to sql.Open:
+//
+//	file:agents.db?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(full)
+//
+// Without WAL, readers and writers wait for each other. synchronous decides
+// what an acknowledged save survives. Without busy_timeout and _txlock the
+// backend itself waits and repeats, and other users of db get SQLITE_BUSY. A
+// database in memory needs a pool of one connection that is never closed, for
+// each connection would have one of its own.
+//
+// One connection is enough for the backend, and none is held between two
+// operations or while the body of a loop over List runs.
+func New(db *sql.DB, cfg Config) driver.Backend { return newBackend(cfg, db) }
+
+// A backend is a handle on one table of one database.
+type backend struct {
+	cfg     Config
+	err     error   // of a Config that is not allowed
+	given   *sql.DB // from New, or nil
+	gate    *gate
+	session atomic.Pointer[session]                       // nil until the first operation has opened it
+	opening chan struct{}                                 // holds one token, which whoever opens a session has taken
+	wrap    func(sqldriver.Connector) sqldriver.Connector // set by tests that count statements, or nil
+}
+
+var (
+	_ driver.Backend         = (*backend)(nil)
+	_ driver.Purger          = (*backend)(nil)
+	_ driver.Importer        = (*backend)(nil)
+	_ driver.NamespaceLister = (*backend)(nil)
+)
+
+func newBackend(cfg Config, given *sql.DB) *backend {
+	if cfg.TableName == "" {
+		cfg.TableName = DefaultTableName
+	}
+	if cfg.BusyTimeout <= 0 {
+		cfg.BusyTimeout = DefaultBusyTimeout
+	}
+	b := &backend{cfg: cfg, err: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1)}
+	b.gate = newGate(b.release)
+	b.opening <- struct{}{}
+	return b
+}
+
+// String shows where the backend stores.
+func (b *backend) String() string {
+	if b.given != nil {
+		return fmt.Sprintf("sqlite(%s)", b.cfg.TableName)
+	}
+	return fmt.Sprintf("sqlite(%s, %s)", b.cfg.Path, b.cfg.TableName)
+}
+
+// enter begins every operation: a closed backend is reported before anything
+// else, and a context that has ended means that nothing happens. Without an
+// error the caller calls b.gate.leave when it is done.
+func (b *backend) enter(ctx context.Context) (*session, error) {
+	if !b.gate.enter() {
+		return nil, driver.ErrClosed
+	}
+	s, err := b.ready(ctx)
+	if err != nil {
+		b.gate.leave()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ready returns the session, and opens it if there is none. Of several callers
+// one opens and the others wait.
+func (b *backend) ready(ctx context.Context) (*session, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s := b.session.Load(); s != nil {
+		return s, nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-b.opening:
+	}
+	defer func() { b.opening <- struct{}{} }()
+	if s := b.session.Load(); s != nil {
+		return s, nil
+	}
+	s, err := b.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.session.Store(s)
+	return s, nil
+}
+
+// Ping implements driver.Backend: it creates the file and the tables where
+// they are missing and brings them up to date, and otherwise looks whether they
+// can be read.
+func (b *backend) Ping(ctx context.Context) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.gate.leave()
+	return s.ping(ctx)
+}
+
+// Save implements driver.Backend.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	asked := driver.Info{Key: req.Key, ID: req.ID}
+	s, err := b.enter(ctx)
+	if err != nil {
+		return asked, err
+	}
+	defer b.gate.leave()
+	var info driver.Info
+	err = s.writer.do(ctx, len(req.Payload), func(tx *transaction) (err error) {
+		info, err = tx.save(req)
+		return err
+	})
+	if err != nil {
+		return asked, err
+	}
+	return info, nil
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.gate.leave()
+	return s.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.importCheckpoint(req) })
+}
+
+// Delete implements driver.Backend.
+func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.gate.leave()
+	return s.writer.do(ctx, 0, func(tx *transaction) error { return tx.remove(key) })
+}
+
+// Purge implements driver.Purger.
+func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer b.gate.leave()
+	return s.purge(ctx, namespace, now)
+}
+
+// Load implements driver.Backend.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return driver.Checkpoint{}, err
+	}
+	defer b.gate.leave()
+	return s.load(ctx, req)
+}
+
+// List implements driver.Backend.
+func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	return sqlstore.List(req, func(low, high string, n int) ([]driver.Info, error) {
+		s, err := b.enter(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer b.gate.leave()
+		return s.list(ctx, req, low, high, n)
+	})
+}
+
+// History implements driver.Backend.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return sqlstore.History(req, func(before int64, n int) ([]driver.Info, error) {
+		s, err := b.enter(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer b.gate.leave()
+		return s.history(ctx, req, before, n)
+	})
+}
+
+// Namespaces implements driver.NamespaceLister.
+func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+	return sqlstore.Namespaces(func(after string, n int) ([]string, error) {
+		s, err := b.enter(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer b.gate.leave()
+		return s.namespaces(ctx, after, n)
+	})
+}
+
+// Close implements driver.Backend. Operations under way finish, and the last
+// of them lets go of the database.
+func (b *backend) Close() error { return b.gate.close() }
+
+// release is called once, when the backend is closed and nothing is under way.
+func (b *backend) release() error {
+	if s := b.session.Load(); s != nil {
+		return s.close()
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+-- Every statement of the driver but those that make the tables. {table} is the
+-- table of schema.sql, and {columns} are those that make an Info.
+
+-- name: head
+-- The latest version of a thread, dead or alive, and what a save has to know of
+-- the older ones: the lowest version, and the one that was saved with this id.
+SELECT {columns}, key,
+  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0),
+  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3)
+FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
+
+-- name: older
+-- One of the older versions.
+SELECT {columns} FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?3
+
+-- name: insert
+-- Adds a row for a new latest version.
+INSERT INTO {table} (latest, version, id, encoding, size, metadata, created_at, saved_at, expires_at, state, namespace, thread_id)
+VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, iif(?9, CAST(?10 AS TEXT), ?10), ?11, ?12)
+
+-- name: replace
+-- Writes the new latest version over the row of the present one.
+UPDATE {table} SET version = ?1, id = ?2, encoding = ?3, size = ?4, metadata = ?5,
+  created_at = ?6, saved_at = ?7, expires_at = ?8, state = iif(?9, CAST(?10 AS TEXT), ?10)
+WHERE key = ?11
+
+-- name: recycle
+-- Writes the new latest version over the row of an older one.
+UPDATE {table} SET latest = 1, version = ?1, id = ?2, encoding = ?3, size = ?4, metadata = ?5,
+  created_at = ?6, saved_at = ?7, expires_at = ?8, state = iif(?9, CAST(?10 AS TEXT), ?10)
+WHERE namespace = ?11 AND thread_id = ?12 AND latest = 0 AND version = ?13
+
+-- name: supersede
+-- Makes the present latest version an older one.
+UPDATE {table} SET latest = 0 WHERE key = ?1
+
+-- name: trim
+-- Drops the older versions below a version.
+DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version < ?3
+
+-- name: delete
+-- Drops the latest version.
+DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
+
+-- name: load
+SELECT {columns}, CAST(state AS BLOB) FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
+
+-- name: load_version
+SELECT {columns}, CAST(state AS BLOB) FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND version = ?4
+UNION ALL
+SELECT {columns}, CAST(state AS BLOB) FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?4 AND EXISTS (
+  SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
+
+-- name: list
+SELECT {columns} FROM {table}
+WHERE namespace = ?1 AND latest = 1 AND thread_id >= ?2 AND thread_id < ?3 AND (expires_at IS NULL OR expires_at > ?4)
+ORDER BY thread_id LIMIT ?5
+
+-- name: history
+-- The third column, by which both halves are ordered, is the version.
+SELECT {columns} FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND version < ?4
+UNION ALL
+SELECT {columns} FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version < ?4 AND EXISTS (
+  SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
+ORDER BY 3 DESC LIMIT ?5
+
+-- name: namespaces
+-- One look into the index for each namespace, however many threads it has.
+WITH RECURSIVE found (namespace) AS (
+  SELECT min(namespace) FROM {table} WHERE latest = 1 AND namespace > ?1
+  UNION ALL
+  SELECT (SELECT min(namespace) FROM {table} WHERE latest = 1 AND namespace > found.namespace)
+  FROM found WHERE found.namespace IS NOT NULL)
+SELECT namespace FROM found WHERE namespace IS NOT NULL LIMIT ?2
+
+-- name: purge_older
+-- With purge_latest: removes the threads that expired first.
+DELETE FROM {table} WHERE namespace = ?1 AND latest = 0 AND thread_id IN (
+  SELECT thread_id FROM {table} WHERE namespace = ?1 AND latest = 1 AND expires_at <= ?2 ORDER BY expires_at, key LIMIT ?3)
+
+-- name: purge_latest
+DELETE FROM {table} WHERE key IN (
+  SELECT key FROM {table} WHERE namespace = ?1 AND latest = 1 AND expires_at <= ?2 ORDER BY expires_at, key LIMIT ?3)
+
+-- name: lock
+-- Changes nothing, and takes the lock of a transaction that writes.
+DELETE FROM {table} WHERE key IS NULL
+
+-- name: tables
+-- Whatever has the name of one of our tables, which SQLite compares without case.
+SELECT count(*) FROM sqlite_schema WHERE lower(name) IN (lower(?1), lower(?2))
+
+-- name: version
+SELECT version FROM {schema}
+
+-- name: create_schema
+-- The version of the schema of {table}, in its only row.
+CREATE TABLE {schema} (version INTEGER NOT NULL)
+
+-- name: record
+INSERT INTO {schema} (rowid, version) VALUES (1, ?1) ON CONFLICT (rowid) DO UPDATE SET version = excluded.version

@@ -1,0 +1,58 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A transaction is what writes run in. The first error of the database stays
+// in err: whatever was written before is rolled back.
+type transaction struct {
+	ctx     context.Context
+	session *session
+	sql     *sql.Tx
+	err     error
+}
+
+// begin starts a transaction that holds the lock for writing.
+func (s *session) begin(ctx context.Context) (*transaction, error) {
+	sqltx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	tx := &transaction{ctx: ctx, session: s, sql: sqltx}
+	if !s.owned { // _txlock=immediate may be missing
+		if _, err := tx.exec(s.stmt.lock); err != nil {
+			_ = sqltx.Rollback()
+			return nil, err
+		}
+	}
+	return tx, nil
+}
+
+// exec runs a statement and returns the number of rows it changed.
+func (tx *transaction) exec(stmt *sql.Stmt, args ...any) (int64, error) {
+	result, err := tx.sql.StmtContext(tx.ctx, stmt).ExecContext(tx.ctx, args...)
+	if err != nil {
+		tx.err = err
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// row runs a query and reports whether there was a row.
+func (tx *transaction) row(stmt *sql.Stmt, args []any, dest []any) (bool, error) {
+	err := tx.sql.StmtContext(tx.ctx, stmt).QueryRowContext(tx.ctx, args...).Scan(dest...)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case !errors.Is(err, driver.ErrCorrupt): // a damaged row is one thread's matter
+		tx.err = err
+	}
+	return false, err
+}

@@ -1,0 +1,239 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// SQLite has one writer at a time, and a durable commit waits for the disk. So
+// all that waits to be written is written in one transaction: whoever writes
+// puts the write in a queue and waits, and one goroutine, which lives as long
+// as there is something in the queue, commits it batch by batch.
+//
+// A batch is bounded in writes, so that the first of them does not wait long
+// for the last, and in bytes.
+const (
+	maxBatch      = 256
+	maxBatchBytes = 16 << 20
+)
+
+type writer struct {
+	session *session
+	gate    *gate
+
+	mu      sync.Mutex // guards what follows, and the fields of writes and batches that say so
+	queue   []*write
+	running bool
+}
+
+// A write is one caller's part of a batch.
+type write struct {
+	ctx      context.Context
+	bytes    int
+	deadline time.Time                // for getting the lock
+	run      func(*transaction) error // may be called again when the transaction was rolled back
+	running  sync.Mutex               // held while run runs
+	done     chan error               // receives the outcome
+	err      error                    // of run, until the batch is committed
+	batch    *batch                   // guarded by writer.mu; nil while it is in the queue
+	left     bool                     // guarded by writer.mu: nobody waits any more
+}
+
+// A batch is what one transaction commits.
+type batch struct {
+	ctx     context.Context // ends when the last one waiting has left
+	cancel  context.CancelFunc
+	waiting int // guarded by writer.mu
+	writes  []*write
+}
+
+func newWriter(s *session, g *gate) *writer { return &writer{session: s, gate: g} }
+
+// do runs run in a transaction and returns when that is durable, or when ctx
+// ends, or when another process has held the lock for too long. After that,
+// run does not run any more, and what its closure refers to may be used again.
+//
+// What run returns is what do returns, unless the database failed. When run
+// returns an error it must not have changed anything, unless it comes from the
+// transaction.
+func (w *writer) do(ctx context.Context, bytes int, run func(*transaction) error) error {
+	op := &write{ctx: ctx, bytes: bytes, deadline: time.Now().Add(w.session.busyTimeout), run: run, done: make(chan error, 1)}
+	w.mu.Lock()
+	w.queue = append(w.queue, op)
+	if !w.running {
+		w.running = true
+		w.gate.stay()
+		go w.drain()
+	}
+	w.mu.Unlock()
+	select {
+	case err := <-op.done:
+		return err
+	case <-ctx.Done():
+		w.leave(op)
+		return ctx.Err()
+	}
+}
+
+// leave gives a write up. Its transaction may be committed all the same.
+func (w *writer) leave(op *write) {
+	w.mu.Lock()
+	op.left = true
+	if b := op.batch; b != nil {
+		if b.waiting--; b.waiting == 0 {
+			b.cancel()
+		}
+	}
+	w.mu.Unlock()
+	op.running.Lock() // a statement that reads the caller's memory comes to its end
+	op.running.Unlock()
+}
+
+// drain commits what is in the queue until it is empty.
+func (w *writer) drain() {
+	defer w.gate.leave()
+	for {
+		b := w.next()
+		if b == nil {
+			return
+		}
+		w.commit(b)
+		b.cancel()
+	}
+}
+
+// next takes a batch out of the queue, or returns nil if it is empty: then the
+// next write starts another goroutine.
+func (w *writer) next() *batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, bytes := 0, 0
+	var writes []*write
+	for _, op := range w.queue {
+		if n == maxBatch || len(writes) > 0 && bytes+op.bytes > maxBatchBytes {
+			break
+		}
+		if n++; !op.left {
+			writes = append(writes, op)
+			bytes += op.bytes
+		}
+	}
+	w.queue = append(w.queue[:0], w.queue[n:]...)
+	clear(w.queue[len(w.queue):cap(w.queue)])
+	if len(writes) == 0 {
+		w.running = false
+		return nil
+	}
+	return newBatch(writes)
+}
+
+// newBatch makes a batch of writes that somebody waits for. w.mu is held.
+func newBatch(writes []*write) *batch {
+	b := &batch{writes: writes, waiting: len(writes)}
+	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(writes[0].ctx))
+	for _, op := range writes {
+		op.batch = b
+	}
+	return b
+}
+
+// commit commits a batch and tells everybody in it. When the database fails
+// with several writes in hand, each is tried by itself: what one of them met,
+// a damaged row for example, is not the others' concern. A write that was
+// committed although the commit failed is recognised by its id.
+func (w *writer) commit(b *batch) {
+	err := w.attempt(b)
+	if err == nil {
+		for _, op := range b.writes {
+			op.done <- op.err
+		}
+		return
+	}
+	if len(b.writes) == 1 || err == driver.ErrClosed {
+		for _, op := range b.writes {
+			op.done <- w.session.explain(op.ctx, err)
+		}
+		return
+	}
+	for _, op := range b.writes {
+		if single := w.alone(op); single != nil {
+			w.commit(single)
+			single.cancel()
+		}
+	}
+}
+
+// alone makes a batch of one write, or returns nil if nobody waits for it.
+func (w *writer) alone(op *write) *batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if op.left {
+		return nil
+	}
+	return newBatch([]*write{op})
+}
+
+// attempt runs the batch in one transaction, again as long as another process
+// holds the lock. Writes whose time for that is over leave the batch.
+func (w *writer) attempt(b *batch) error {
+	for n := 0; ; n++ {
+		err := w.once(b)
+		if !busy(err) {
+			return err
+		}
+		if w.expire(b, err); len(b.writes) == 0 {
+			return nil
+		}
+		select {
+		case <-b.ctx.Done():
+			return b.ctx.Err()
+		case <-w.gate.closed:
+			return driver.ErrClosed
+		case <-time.After(pause(n)):
+		}
+	}
+}
+
+// expire takes out the writes that have waited long enough.
+func (w *writer) expire(b *batch, err error) {
+	now := time.Now()
+	left := b.writes[:0]
+	for _, op := range b.writes {
+		if now.Before(op.deadline) {
+			left = append(left, op)
+		} else {
+			op.done <- w.session.explain(op.ctx, err)
+		}
+	}
+	b.writes = left
+}
+
+// once runs the batch in one transaction. An error means that nothing of it
+// was written, or, if it is from the commit, that nobody knows.
+func (w *writer) once(b *batch) error {
+	tx, err := w.session.begin(b.ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.sql.Rollback() // does nothing after a commit
+	for _, op := range b.writes {
+		op.running.Lock()
+		if !w.hasLeft(op) {
+			op.err = op.run(tx)
+		}
+		op.running.Unlock()
+		if tx.err != nil {
+			return tx.err
+		}
+	}
+	return tx.sql.Commit()
+}
+
+func (w *writer) hasLeft(op *write) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return op.left
+}
