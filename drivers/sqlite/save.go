@@ -115,6 +115,16 @@ func (tx *transaction) importCheckpoint(req driver.ImportRequest) error {
 	return tx.put(h, info, req.Payload, req.Keep)
 }
 
+// rewrite replaces the payload of one version.
+func (tx *transaction) rewrite(req driver.RewriteRequest) error {
+	n, err := tx.exec(tx.session.stmt.rewrite, req.Encoding, len(req.Payload), req.Encoding == "json", notNil(req.Payload),
+		req.Namespace, req.Thread, req.Now.UnixMicro(), req.Version, req.ID)
+	if err == nil && n == 0 {
+		err = driver.ErrNotFound
+	}
+	return err
+}
+
 // put makes info the latest version of the thread whose head is h, and leaves
 // the newest keep versions. When info does not go on where h is, in the same
 // life, nothing of the thread is left beside it.
@@ -124,13 +134,10 @@ func (tx *transaction) importCheckpoint(req driver.ImportRequest) error {
 // deletion and an insertion would cost.
 func (tx *transaction) put(h head, info driver.Info, payload []byte, keep int) error {
 	stmt := &tx.session.stmt
-	if payload == nil {
-		payload = []byte{} // nil would be NULL
-	}
 	values := []any{
 		info.Version, info.ID, info.Encoding, info.Size, sqlstore.EncodeMetadata(info.Metadata),
 		info.CreatedAt.UnixMicro(), info.SavedAt.UnixMicro(), sqlstore.NullMicros(info.ExpiresAt),
-		info.Encoding == "json", payload,
+		info.Encoding == "json", notNil(payload),
 	}
 	if h.key == 0 {
 		_, err := tx.exec(stmt.insert, append(values, info.Namespace, info.Thread)...)
@@ -161,6 +168,14 @@ func (tx *transaction) put(h head, info driver.Info, payload []byte, keep int) e
 	}
 	_, err := tx.exec(stmt.insert, append(values, info.Namespace, info.Thread)...)
 	return err
+}
+
+// notNil returns an empty slice for nil, which database/sql takes for NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 func cloneMetadata(m map[string]string) map[string]string {

@@ -44,7 +44,7 @@ type session struct {
 // statements are prepared once and, by database/sql, on each connection that
 // uses them.
 type statements struct {
-	head, older, insert, replace, recycle, supersede, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
+	head, older, insert, replace, recycle, supersede, rewrite, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
 
 	load, loadVersion, list, history, namespaces, version *sql.Stmt // reading
 }
@@ -158,6 +158,7 @@ func (s *session) prepare(ctx context.Context) error {
 		{s.write, "replace", &made.replace},
 		{s.write, "recycle", &made.recycle},
 		{s.write, "supersede", &made.supersede},
+		{s.write, "rewrite", &made.rewrite},
 		{s.write, "trim", &made.trim},
 		{s.write, "delete", &made.delete},
 		{s.write, "purge_older", &made.purgeOlder},
@@ -183,7 +184,7 @@ func (s *session) prepare(ctx context.Context) error {
 func (m *statements) close() error {
 	var errs []error
 	for _, stmt := range []*sql.Stmt{
-		m.head, m.older, m.insert, m.replace, m.recycle, m.supersede, m.trim, m.delete, m.purgeOlder, m.purgeLatest, m.lock,
+		m.head, m.older, m.insert, m.replace, m.recycle, m.supersede, m.rewrite, m.trim, m.delete, m.purgeOlder, m.purgeLatest, m.lock,
 		m.load, m.loadVersion, m.list, m.history, m.namespaces, m.version,
 	} {
 		if stmt != nil {

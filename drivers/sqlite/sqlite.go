@@ -64,6 +64,7 @@ var (
 	_ driver.Purger          = (*backend)(nil)
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
+	_ driver.Rewriter        = (*backend)(nil)
 )
 
 func newBackend(cfg Config, given *sql.DB) *backend {
@@ -170,6 +171,16 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 	}
 	defer b.gate.leave()
 	return s.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.importCheckpoint(req) })
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.gate.leave()
+	return s.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.rewrite(req) })
 }
 
 // Delete implements driver.Backend.

@@ -42,6 +42,16 @@ DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND v
 -- Drops the latest version.
 DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 
+-- name: rewrite
+-- Replaces the state of one version of a live thread.
+UPDATE {table} SET encoding = ?1, size = ?2, state = iif(?3, CAST(?4 AS TEXT), ?4)
+WHERE key = (
+  SELECT key FROM {table} WHERE namespace = ?5 AND thread_id = ?6 AND latest = 1 AND version = ?8 AND id = ?9
+  UNION ALL
+  SELECT key FROM {table} WHERE namespace = ?5 AND thread_id = ?6 AND latest = 0 AND version = ?8 AND id = ?9)
+AND EXISTS (
+  SELECT 1 FROM {table} WHERE namespace = ?5 AND thread_id = ?6 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?7))
+
 -- name: load
 SELECT {columns}, CAST(state AS BLOB) FROM {table}
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)

@@ -1,0 +1,65 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/checkpointtest"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/sqlite"
+)
+
+// everything is every optional interface there is.
+var everything = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter")
+
+func open(t testing.TB, dsn string) driver.Backend {
+	t.Helper()
+	b, err := sqlite.Driver{}.Open(dsn)
+	if err != nil {
+		t.Fatalf("Open(%q): %v", dsn, err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// The suites do not run beside other tests: they count goroutines.
+
+func TestConformance(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "agents.db")
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, file) }, everything)
+}
+
+// TestConformanceOfGivenDB runs the suite on a pool that the caller has opened,
+// in memory: one connection, which is the database. The DSN ":memory:" makes
+// one that a second handle could not share.
+func TestConformanceOfGivenDB(t *testing.T) {
+	db := given(t, "file::memory:?_txlock=immediate", 1)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return sqlite.New(db, sqlite.Config{}) }, everything)
+}
+
+// TestConformanceOfGivenFile is the long form: a pool on a file, opened as the
+// documentation of New says, but for the durability, which takes its time.
+func TestConformanceOfGivenFile(t *testing.T) {
+	if os.Getenv("CHECKPOINT_TEST_LONG") != "1" {
+		t.Skip("a minute longer with CHECKPOINT_TEST_LONG=1")
+	}
+	file := filepath.Join(t.TempDir(), "agents.db")
+	db := given(t, "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(off)", 4)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend {
+		return sqlite.New(db, sqlite.Config{TableName: "given"})
+	}, everything)
+}
+
+// given opens a pool as an application would.
+func given(t testing.TB, dsn string, connections int) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(connections)
+	return db
+}
