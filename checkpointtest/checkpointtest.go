@@ -51,6 +51,7 @@ func cases() []testCase {
 	return slices.Concat(
 		pingCases(),
 		saveCases(),
+		repeatCases(),
 		conditionCases(),
 		expiryCases(),
 		historyCases(),
@@ -58,9 +59,11 @@ func cases() []testCase {
 		payloadCases(),
 		nameCases(),
 		errorCases(),
+		closedCases(),
 		concurrencyCases(),
 		importCases(),
 		optionalCases(),
+		storeCases(),
 	)
 }
 

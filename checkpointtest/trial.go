@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,8 @@ type trial struct {
 	// now is a time in whole seconds, an hour ahead of the real clock: a
 	// database that expires rows by a clock of its own finds nothing to do
 	// within a trial.
-	now time.Time
+	now     time.Time
+	elapsed atomic.Int64 // nanoseconds that a case has added for its stores
 
 	namespace string
 
