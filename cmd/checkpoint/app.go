@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-ckpt/checkpoint/internal/terminal"
+)
+
+// The environment of the command.
+const (
+	envStore     = "CHECKPOINT_STORE"
+	envKeys      = "CHECKPOINT_KEYS"
+	defaultStore = "sqlite:checkpoints.db"
+)
+
+// An app is one run of the command: where it reads and writes, and the flags
+// that every command has.
+type app struct {
+	in        io.Reader
+	out       io.Writer
+	err       io.Writer
+	style     terminal.Style // of out
+	store     string         // --store
+	namespace string         // --namespace
+	json      bool           // --json
+	quiet     bool           // --quiet
+}
+
+func newApp(in io.Reader, out, err io.Writer) *app {
+	return &app{in: in, out: out, err: err, style: terminal.StyleFor(out, os.Getenv)}
+}
+
+const rootLong = `checkpoint looks into stores of agent state, puts old states back, and moves
+stores between databases: SQLite, PostgreSQL, Redis and DynamoDB.
+
+New here? "checkpoint demo" shows in a few seconds what a store is for.
+
+The store is named by --store or, so that a password stays out of the list of
+processes and the shell's history, by the environment:
+
+  CHECKPOINT_STORE  URL of the store      (default sqlite:checkpoints.db)
+  CHECKPOINT_KEYS   keys of an encrypted store: base64, 32 bytes each, comma
+                    between; the first encrypts, all of them decrypt
+  NO_COLOR          no colours
+
+Exit status: 0 done, 1 failed, 2 wrong use (nothing was done), 3 not found,
+4 conflict, 130 interrupted.`
+
+const rootExample = `  checkpoint list
+  checkpoint load user-123
+  checkpoint history user-123
+  checkpoint diff user-123 3 4
+  checkpoint restore user-123 3
+  checkpoint copy --from sqlite:checkpoints.db --to postgres://localhost/agents --history`
+
+// newRoot returns the command with all its subcommands.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "checkpoint",
+		Short:         "Look into stores of agent state, put old states back, move stores between databases",
+		Long:          rootLong,
+		Example:       rootExample,
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+
+		SuggestionsMinimumDistance: 2,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.store, "store", "", "URL of the store (default $"+envStore+" or "+defaultStore+")")
+	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace (default the URL's, or agents)")
+	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
+
+	const start, state, versions, stores = "start", "state", "versions", "stores"
+	root.AddGroup(
+		&cobra.Group{ID: start, Title: "Start here:"},
+		&cobra.Group{ID: state, Title: "States:"},
+		&cobra.Group{ID: versions, Title: "Versions of a thread:"},
+		&cobra.Group{ID: stores, Title: "Whole stores:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add(start, newDemo(a), newPing(a), newDrivers(a))
+	add(state, newList(a), newLoad(a), newSave(a), newStat(a), newDelete(a))
+	add(versions, newHistory(a), newRestore(a), newFork(a))
+	root.AddCommand(newVersion(a))
+	return root
+}
+
+// unknownCommand reports a word that is no command. What does not look like one
+// is not shown: it may be a URL with a password.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	for _, c := range word {
+		if (c < 'a' || c > 'z') && c != '-' {
+			return usagef("the first argument is no command; a store is named with --store or %s (try checkpoint --help)", envStore)
+		}
+	}
+	var near string
+	if found := cmd.SuggestionsFor(word); len(found) > 0 {
+		near = fmt.Sprintf("; did you mean %s?", strings.Join(found, " or "))
+	}
+	return usagef("unknown command %q%s (try checkpoint --help)", word, near)
+}
+
+// arguments checks how many arguments a command was given.
+func arguments(least, most int, names string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s needs %s (try checkpoint %s --help)", cmd.Name(), names, cmd.Name())
+		case most >= 0 && len(args) > most:
+			if names == "" {
+				return usagef("%s takes no arguments (try checkpoint %s --help)", cmd.Name(), cmd.Name())
+			}
+			return usagef("%s takes %s and nothing more (try checkpoint %s --help)", cmd.Name(), names, cmd.Name())
+		}
+		return nil
+	}
+}
+
+// noArguments is for commands without arguments.
+var noArguments = arguments(0, 0, "")
+
+// printf writes a line of results for people.
+func (a *app) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(a.out, format, args...)
+	return err
+}
+
+// note writes a remark that is no result.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet && !a.json {
+		fmt.Fprintf(a.err, format+"\n", args...)
+	}
+}
+
+// printJSON writes one value as a line of JSON.
+func (a *app) printJSON(v any) error {
+	b, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	if _, isTerminal := terminal.Width(a.out); isTerminal {
+		b = terminal.JSON(b)
+	}
+	_, err = a.out.Write(append(b, '\n'))
+	return err
+}
+
+// marshal is json.Marshal without the escapes that only HTML needs.
+func marshal(v any) ([]byte, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return []byte(strings.TrimSuffix(b.String(), "\n")), err
+}
+
+// table starts a table that fits the terminal, or is as wide as it needs to be
+// in a pipe.
+func (a *app) table(columns ...terminal.Column) *terminal.Table {
+	width, _ := terminal.Width(a.out)
+	return terminal.NewTable(a.out, width, a.style, columns...)
+}
