@@ -1,0 +1,143 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The commands here tell go-redis not to repeat them (NoRetry): after a lost
+// answer it would send a save again without knowing whether the first one
+// arrived. What may be repeated, (*backend).do repeats. go-redis still follows
+// the redirections of a cluster, which are answers of a server that did nothing.
+//
+// They have a step count so that a cluster client does not ask the server for
+// the table of all commands first.
+
+type onceStrings struct{ *redis.StringSliceCmd }
+type onceString struct{ *redis.StringCmd }
+type onceAny struct{ *redis.Cmd }
+
+func (onceStrings) NoRetry() bool { return true }
+func (onceString) NoRetry() bool  { return true }
+func (onceAny) NoRetry() bool     { return true }
+
+// stringsOf is a command that answers with an array of strings.
+func stringsOf(ctx context.Context, args ...any) onceStrings {
+	cmd := onceStrings{redis.NewStringSliceCmd(ctx, args...)}
+	cmd.SetStepCount(1)
+	return cmd
+}
+
+// stringOf is a command that answers with a string, or redis.Nil.
+func stringOf(ctx context.Context, args ...any) onceString {
+	cmd := onceString{redis.NewStringCmd(ctx, args...)}
+	cmd.SetStepCount(1)
+	return cmd
+}
+
+// anyOf is a command whose answer is of no interest, or looked at closely.
+func anyOf(ctx context.Context, args ...any) onceAny {
+	cmd := onceAny{redis.NewCmd(ctx, args...)}
+	cmd.SetStepCount(1)
+	return cmd
+}
+
+// A blob is an argument that remembers whether it was written to a connection:
+// a command with a blob that was never written cannot have had an effect. It
+// prints without its content.
+type blob struct {
+	data    []byte
+	written atomic.Bool
+}
+
+// MarshalBinary implements encoding.BinaryMarshaler. go-redis calls it when it
+// writes the command, and copies nothing.
+func (b *blob) MarshalBinary() ([]byte, error) {
+	b.written.Store(true)
+	return b.data, nil
+}
+
+// String implements fmt.Stringer.
+func (b *blob) String() string { return fmt.Sprintf("(%d bytes)", len(b.data)) }
+
+// unsent reports whether the command can be sent again without harm.
+func (b *blob) unsent() bool { return !b.written.Load() }
+
+// A script is a Lua script and the digest that the server knows it by.
+type script struct{ source, digest string }
+
+//go:embed *.lua
+var sources embed.FS
+
+var (
+	saveScript     = load("save.lua")
+	deleteScript   = load("delete.lua")
+	versionScript  = load("version.lua")
+	historyScript  = load("history.lua")
+	purgeScript    = load("purge.lua")
+	forgetScript   = load("forget.lua")
+	registerScript = load("register.lua")
+)
+
+// load reads an embedded script without its comments and indentation: the
+// source of save.lua travels with every large payload.
+func load(name string) script {
+	text, err := sources.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "--") {
+			b.WriteString(line)
+			b.WriteByte('\n')
+		}
+	}
+	digest := sha1.Sum([]byte(b.String()))
+	return script{b.String(), hex.EncodeToString(digest[:])}
+}
+
+// noScript reports whether the server does not know the digest: it has
+// restarted, or somebody has flushed its scripts.
+func noScript(err error) bool {
+	text, ok := answer(err)
+	return ok && strings.HasPrefix(text, "NOSCRIPT")
+}
+
+// args is a command that runs the script: by its source if bySource, else by
+// its digest.
+func (s script) args(bySource, readOnly bool, keys []string, argv ...any) []any {
+	name, text := "evalsha", s.digest
+	if bySource {
+		name, text = "eval", s.source
+	}
+	if readOnly {
+		name += "_ro"
+	}
+	all := make([]any, 0, 3+len(keys)+len(argv))
+	all = append(all, name, text, len(keys))
+	for _, k := range keys {
+		all = append(all, k)
+	}
+	return append(all, argv...)
+}
+
+// process runs the script command that build builds; when the server does not
+// know the digest, once more with the source.
+func process[C redis.Cmder](ctx context.Context, client redis.UniversalClient, build func(bySource bool) C) (C, error) {
+	cmd := build(false)
+	err := client.Process(ctx, cmd)
+	if noScript(err) {
+		cmd = build(true)
+		err = client.Process(ctx, cmd)
+	}
+	return cmd, err
+}

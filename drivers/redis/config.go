@@ -1,0 +1,277 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+const (
+	defaultClusterShards = 64
+	maxShards            = 4096
+	maxPrefix            = 64
+)
+
+// schemes are the names the driver has and the URLs it reads.
+var schemes = []string{
+	"redis", "rediss", "valkey", "valkeys",
+	"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
+}
+
+// A Config says how a store lies in a database. It prints without passwords.
+type Config struct {
+	// Prefix starts every key: at most 64 of the printable ASCII characters
+	// but space and braces. Stores with different prefixes share a database
+	// without seeing each other.
+	Prefix string
+
+	// Shards is how many parts each namespace is split into, 1 to 4096; 0 is
+	// 64 on a cluster and 1 elsewhere. The first store in a database fixes it
+	// for all.
+	Shards int
+
+	// What a DSN says besides.
+	topology topology
+	options  redis.UniversalOptions
+	unixAddr bool
+}
+
+type topology int
+
+const (
+	single topology = iota
+	sentinel
+	cluster
+)
+
+func (t topology) String() string { return [...]string{"single server", "sentinel", "cluster"}[t] }
+
+// ParseConfig reads a DSN as the package documentation describes it. Its errors
+// match driver.ErrInvalid, name the word that is wrong and show no password.
+func ParseConfig(source string) (Config, error) {
+	base, query := dsn.Split(source)
+	words, err := dsn.Parse(query)
+	if err != nil {
+		return Config{}, err
+	}
+	var cfg Config
+	cfg.readURL(base, words)
+	cfg.readWords(words)
+	if err := words.Done(); err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+func invalid(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
+// readURL reads what stands before the '?'. No part of it is shown in errors:
+// where a password is not escaped, any part can be a piece of it.
+func (c *Config) readURL(base string, words *dsn.Words) {
+	u, err := url.Parse(base)
+	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(base, "#") {
+		words.Reject(invalid("it is no URL: user name and password need their special characters escaped as %%XX"))
+		return
+	}
+	scheme := u.Scheme
+	if scheme == "unix" {
+		scheme = "redis"
+		c.unixAddr = true
+	}
+	if !slices.Contains(schemes, scheme) {
+		words.Reject(invalid("it must start with one of %s:// or unix://", strings.Join(schemes, "://, ")))
+		return
+	}
+	name, mode, _ := strings.Cut(scheme, "+")
+	secure := strings.HasSuffix(name, "ss") || strings.HasSuffix(name, "ys")
+	switch mode {
+	case "sentinel":
+		c.topology = sentinel
+	case "cluster":
+		c.topology = cluster
+	}
+	o := &c.options
+	password, _ := u.User.Password()
+	if c.topology == sentinel {
+		o.SentinelUsername, o.SentinelPassword = u.User.Username(), password
+	} else {
+		o.Username, o.Password = u.User.Username(), password
+	}
+	path := strings.TrimPrefix(u.Path, "/")
+	if c.topology == single && u.Host == "" && path != "" && !isNumber(path) {
+		c.unixAddr = true
+	}
+	if c.unixAddr {
+		if secure || u.Host != "" || path == "" {
+			words.Reject(invalid("a Unix socket is written redis:///path/to/redis.sock"))
+			return
+		}
+		o.Addrs = []string{u.Path}
+		return
+	}
+	host, port := u.Hostname(), u.Port()
+	if host == "" {
+		host = "localhost"
+	}
+	if port == "" {
+		port = map[bool]string{false: "6379", true: "26379"}[c.topology == sentinel]
+	}
+	o.Addrs = []string{net.JoinHostPort(host, port)}
+	if secure {
+		o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	}
+	switch {
+	case path == "":
+	case c.topology == cluster:
+		words.Reject(invalid("a cluster has no numbered databases: nothing may follow the host"))
+	case !isNumber(path):
+		words.Reject(invalid("what follows the host must be the number of a database"))
+	default:
+		o.DB, _ = strconv.Atoi(path)
+	}
+}
+
+func isNumber(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 0
+}
+
+// check returns why a client handed to New, or a Config made by hand, cannot
+// be used.
+func (c Config) check(client redis.UniversalClient) error {
+	switch cl := client.(type) {
+	case *redis.Ring:
+		return fmt.Errorf("%w client: a Ring keeps threads on servers that it forgets when they are down; use a cluster", driver.ErrInvalid)
+	case *redis.ClusterClient:
+		if o := cl.Options(); o.ReadOnly || o.RouteByLatency || o.RouteRandomly {
+			return fmt.Errorf("%w client: it reads from replicas, which may lag behind what was saved; make it without ReadOnly, RouteByLatency and RouteRandomly", driver.ErrInvalid)
+		}
+	}
+	if err := checkPrefix(c.Prefix); err != nil {
+		return err
+	}
+	if c.Shards < 0 || c.Shards > maxShards {
+		return fmt.Errorf("%w Config: Shards is %d, want 1 to %d, or 0", driver.ErrInvalid, c.Shards, maxShards)
+	}
+	return nil
+}
+
+func checkPrefix(s string) error {
+	if len(s) > maxPrefix || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '{' || r == '}' }) {
+		return fmt.Errorf("%w prefix: want at most %d printable ASCII characters, no space and no braces", driver.ErrInvalid, maxPrefix)
+	}
+	return nil
+}
+
+// client makes the client that the DSN describes. It connects to nothing.
+func (c Config) client(calls *calls) redis.UniversalClient {
+	o := c.options
+	dial := dialer{
+		timeout: o.DialTimeout,
+		tls:     o.TLSConfig,
+		calls:   calls,
+	}
+	o.Dialer = dial.dial
+	o.MaxRetries = -1 // see once in command.go
+	o.ContextTimeoutEnabled = true
+	// Later than the deadlines that calls have, and in time for what the client
+	// does by itself, such as reading the map of a cluster.
+	o.ReadTimeout = c.within() + time.Second
+	o.WriteTimeout = o.ReadTimeout
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	switch c.topology {
+	case sentinel:
+		return redis.NewFailoverClient(o.Failover())
+	case cluster:
+		co := o.Cluster()
+		// A refused connection does not make the client look for the new master.
+		co.ClusterStateReloadInterval = 2 * time.Second
+		return redis.NewClusterClient(co)
+	}
+	return redis.NewClient(o.Simple())
+}
+
+// within is how long one command may take.
+func (c Config) within() time.Duration {
+	within := c.options.ReadTimeout
+	if w := c.options.WriteTimeout; within == 0 || w > 0 && w < within {
+		within = w
+	}
+	if within == 0 {
+		within = answerWithin
+	}
+	return within
+}
+
+// repetitions are how often a command is repeated after a connection failed,
+// and how long the pauses are.
+func (c Config) repetitions() (retries int, shortest, longest time.Duration) {
+	retries, shortest, longest = 3, 10*time.Millisecond, 500*time.Millisecond
+	if c.options.MaxRetries != 0 {
+		retries = max(0, c.options.MaxRetries)
+	}
+	if c.options.MinRetryBackoff > 0 {
+		shortest = c.options.MinRetryBackoff
+	}
+	if c.options.MaxRetryBackoff > 0 {
+		longest = c.options.MaxRetryBackoff
+	}
+	return retries, shortest, max(shortest, longest)
+}
+
+// A dialer makes connections that know their calls.
+type dialer struct {
+	timeout time.Duration
+	tls     *tls.Config
+	calls   *calls
+}
+
+func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain := &net.Dialer{
+		Timeout:         d.timeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3},
+	}
+	var nc net.Conn
+	var err error
+	if d.tls != nil {
+		secure := tls.Dialer{NetDialer: plain, Config: d.tls}
+		nc, err = secure.DialContext(ctx, network, addr)
+	} else {
+		nc, err = plain.DialContext(ctx, network, addr)
+	}
+	if err != nil {
+		var failed *net.OpError
+		if !errors.As(err, &failed) || failed.Op != "dial" {
+			// A failed handshake, say: also that is no more than a failed dial.
+			err = &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+		return nil, err
+	}
+	return d.calls.wrap(nc), nil
+}
+
+// String implements fmt.Stringer.
+func (c Config) String() string {
+	return fmt.Sprintf("{%s %s db=%d tls=%t prefix=%q shards=%d}",
+		c.topology, strings.Join(c.options.Addrs, ","), c.options.DB, c.options.TLSConfig != nil, c.Prefix, c.Shards)
+}
+
+// Format implements fmt.Formatter: every verb prints what String returns.
+func (c Config) Format(f fmt.State, verb rune) { io.WriteString(f, c.String()) }
+
+// LogValue implements slog.LogValuer.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -1,0 +1,155 @@
+package redis
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A call must end soon after its context is cancelled, also when the network
+// swallows every packet. go-redis gives the deadline of a context to the
+// connection it picks, and does not look at the context again while it reads or
+// writes. So the connections of a backend's own client are made here, and a
+// call's context has a deadline with a mark, a time zone that is the call's
+// alone: the connection that is given this deadline is the one the call uses,
+// and is interrupted when the context ends.
+//
+// A client handed to New has connections of its own; for those see
+// (*backend).apart.
+
+// A call is the context of one use of the client.
+type call struct {
+	context.Context
+	zone  time.Location // the mark
+	until time.Time
+
+	mu    sync.Mutex
+	conns []*conn // that were given the deadline; several when a pipeline spreads over a cluster
+}
+
+// Deadline implements context.Context.
+func (c *call) Deadline() (time.Time, bool) { return c.until.In(&c.zone), true }
+
+// interrupt ends what the call is waiting for. It runs once its context has
+// ended.
+func (c *call) interrupt() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cn := range c.conns {
+		cn.interrupt(c)
+	}
+}
+
+func (c *call) uses(cn *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, known := range c.conns {
+		if known == cn {
+			return
+		}
+	}
+	c.conns = append(c.conns, cn)
+}
+
+// calls are the calls under way on one client.
+type calls struct {
+	mu     sync.RWMutex
+	marked map[*time.Location]*call
+}
+
+func newCalls() *calls { return &calls{marked: make(map[*time.Location]*call)} }
+
+// run calls f with a context that ends with ctx, whose reads and writes end at
+// until, if ctx has no earlier deadline.
+func (cs *calls) run(ctx context.Context, until time.Time, f func(context.Context) error) error {
+	c := &call{Context: ctx, until: until}
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		c.until = d
+	}
+	cs.mu.Lock()
+	cs.marked[&c.zone] = c
+	cs.mu.Unlock()
+	defer func() {
+		cs.mu.Lock()
+		delete(cs.marked, &c.zone)
+		cs.mu.Unlock()
+	}()
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, c.interrupt)
+		defer stop()
+	}
+	return f(c)
+}
+
+// of returns the call whose deadline t is, or nil.
+func (cs *calls) of(t time.Time) *call {
+	zone := t.Location()
+	if zone == time.Local || zone == time.UTC {
+		return nil
+	}
+	cs.mu.RLock()
+	defer cs.mu.RUnlock()
+	return cs.marked[zone]
+}
+
+// A conn knows the call that uses it.
+type conn struct {
+	net.Conn
+	calls *calls
+
+	mu    sync.Mutex
+	owner *call
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+func (c *conn) SetDeadline(t time.Time) error      { return c.set(t, c.Conn.SetDeadline) }
+func (c *conn) SetReadDeadline(t time.Time) error  { return c.set(t, c.Conn.SetReadDeadline) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.set(t, c.Conn.SetWriteDeadline) }
+
+func (c *conn) set(t time.Time, deadline func(time.Time) error) error {
+	owner := c.calls.of(t)
+	if owner != nil {
+		owner.uses(c)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owner = owner
+	// Asked after uses, so that a context that ends now is seen either here or
+	// by interrupt.
+	if owner != nil && owner.Err() != nil {
+		t = past
+	}
+	return deadline(t)
+}
+
+// interrupt fails the reads and writes of a call, unless another one has the
+// connection by now. go-redis closes a connection that failed so.
+func (c *conn) interrupt(by *call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owner == by {
+		c.Conn.SetDeadline(past)
+	}
+}
+
+// NetConn returns what c wraps, as that of tls.Conn does.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
+// A plainConn lets go-redis look, before it uses an idle connection again,
+// whether the server has closed it.
+type plainConn struct {
+	*conn
+	syscall.Conn
+}
+
+func (cs *calls) wrap(nc net.Conn) net.Conn {
+	c := &conn{Conn: nc, calls: cs}
+	if sc, ok := nc.(syscall.Conn); ok {
+		return plainConn{c, sc}
+	}
+	return c
+}

@@ -1,0 +1,140 @@
+package redis
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/redis/go-redis/v9"
+)
+
+// init registers the schemes. The DSN's own scheme decides what is opened.
+func init() {
+	for _, name := range schemes {
+		checkpoint.Register(name, Driver{})
+	}
+}
+
+// Driver opens backends on Redis and Valkey. It is registered as redis, rediss,
+// valkey, valkeys, redis+sentinel, rediss+sentinel, redis+cluster and
+// rediss+cluster.
+type Driver struct{}
+
+// Open implements driver.Driver. The package documentation describes the DSN.
+func (Driver) Open(dsn string) (driver.Backend, error) {
+	cfg, err := ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return open(cfg), nil
+}
+
+// open returns a backend with a client of its own. It does no I/O.
+func open(cfg Config) *backend {
+	calls := newCalls()
+	b := newBackend(cfg.client(calls), cfg)
+	b.owned, b.calls = true, calls
+	b.within = cfg.within()
+	return b
+}
+
+// New returns a backend on a client that the caller has made and closes: a
+// *redis.Client, which may be one of NewFailoverClient, or a
+// *redis.ClusterClient. Of cfg it takes Prefix and Shards.
+//
+// The client must talk to masters alone: with a ClusterClient that reads from
+// replicas, or a Ring, every method returns driver.ErrInvalid. So that a
+// cancelled context is obeyed at once, whatever the client's options, each
+// operation runs in a goroutine of its own and Save copies the payload; backends
+// that Open makes need neither. Give a cluster client a
+// ClusterStateReloadInterval of a few seconds, or failovers take a minute.
+func New(client redis.UniversalClient, cfg Config) driver.Backend {
+	return newBackend(client, cfg)
+}
+
+// A backend is one client and what it knows of the database.
+type backend struct {
+	client  redis.UniversalClient
+	owned   bool                 // Close closes the client
+	cluster *redis.ClusterClient // the client, if it is one
+	calls   *calls               // nil if the client was handed to New
+	layout  layout
+	unfit   error // why the client cannot be used
+
+	within                      time.Duration // for the answer to one command
+	retries                     int           // after a connection failed
+	shortestPause, longestPause time.Duration
+
+	closed atomic.Bool
+	logger atomic.Pointer[slog.Logger]
+	warned atomic.Bool
+
+	recorded atomic.Bool // the layout on record is ours
+	enrolled sync.Map    // namespace → time.Time when it was last recorded
+}
+
+var (
+	_ driver.Backend         = (*backend)(nil)
+	_ driver.Purger          = (*backend)(nil)
+	_ driver.Importer        = (*backend)(nil)
+	_ driver.NamespaceLister = (*backend)(nil)
+	_ driver.LoggerSetter    = (*backend)(nil)
+)
+
+func newBackend(client redis.UniversalClient, cfg Config) *backend {
+	b := &backend{client: client, within: answerWithin}
+	b.layout = layout{prefix: cfg.Prefix, shards: cfg.Shards}
+	b.cluster, _ = client.(*redis.ClusterClient)
+	b.unfit = cfg.check(client)
+	if b.layout.shards == 0 {
+		b.layout.shards = 1
+		if b.cluster != nil {
+			b.layout.shards = defaultClusterShards
+		}
+	}
+	b.retries, b.shortestPause, b.longestPause = cfg.repetitions()
+	return b
+}
+
+// SetLogger implements driver.LoggerSetter.
+func (b *backend) SetLogger(l *slog.Logger) { b.logger.Store(l) }
+
+func (b *backend) warn(ctx context.Context, msg string, args ...any) {
+	l := b.logger.Load()
+	if l == nil {
+		l = slog.Default()
+	}
+	l.WarnContext(ctx, msg, args...)
+}
+
+// Close implements driver.Backend.
+func (b *backend) Close() error {
+	if b.closed.Swap(true) || !b.owned {
+		return nil
+	}
+	// What is under way fails at once and is reported as ErrClosed. An error
+	// of closing a socket is of no use to anyone.
+	b.client.Close()
+	return nil
+}
+
+// String implements fmt.Stringer: the backend prints without its options.
+func (b *backend) String() string { return "redis backend" }
+
+// GoString implements fmt.GoStringer.
+func (b *backend) GoString() string { return b.String() }
+
+// LogValue implements slog.LogValuer.
+func (b *backend) LogValue() slog.Value { return slog.StringValue(b.String()) }
+
+// reload makes a cluster client look for new masters: it does so by itself when
+// a node redirects it, but not when a node is gone.
+func (b *backend) reload(ctx context.Context) {
+	if b.cluster != nil {
+		b.cluster.ReloadState(ctx)
+	}
+}

@@ -1,0 +1,70 @@
+package redis
+
+import (
+	"strconv"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// The keys of a namespace ns lie in shards, each with a hash tag of its own so
+// that a script finds all it needs in one slot of a cluster. Shard k has
+//
+//	{ns:k}:t:THREAD  list: info and payload of each kept version, newest first
+//	{ns:k}:p:THREAD  hash: the infos of past versions by version, and id:ID with the version that has the id
+//	{ns:k}:index     sorted set, every score 0: the names of the shard's threads
+//	{ns:k}:expiry    sorted set: the names of those that expire, by expiry in milliseconds
+//
+// and the store as a whole has, under a tag that no namespace can have,
+//
+//	{checkpoint}:store       hash: format, shards
+//	{checkpoint}:namespaces  sorted set, every score 0
+//
+// all behind the prefix. A thread's name ends its key and starts none, so
+// nothing in it can mean anything.
+type layout struct {
+	prefix string
+	shards int
+}
+
+// A shard names the keys that threads share.
+type shard struct{ index, expiry string }
+
+func (l layout) shard(namespace string, k int) shard {
+	base := l.base(namespace, k)
+	return shard{index: base + "index", expiry: base + "expiry"}
+}
+
+func (l layout) base(namespace string, k int) string {
+	return l.prefix + "{" + namespace + ":" + strconv.Itoa(k) + "}:"
+}
+
+// thread returns the keys of a thread in the order that scripts take them.
+func (l layout) thread(key driver.Key) []string {
+	k := l.shardOf(key.Thread)
+	base := l.base(key.Namespace, k)
+	return []string{base + "t:" + key.Thread, base + "p:" + key.Thread, base + "index", base + "expiry"}
+}
+
+func (l layout) list(namespace, thread string) string {
+	return l.prefix + "{" + namespace + ":" + strconv.Itoa(l.shardOf(thread)) + "}:t:" + thread
+}
+
+func (l layout) past(namespace, thread string) string {
+	return l.prefix + "{" + namespace + ":" + strconv.Itoa(l.shardOf(thread)) + "}:p:" + thread
+}
+
+func (l layout) store() string      { return l.prefix + "{checkpoint}:store" }
+func (l layout) namespaces() string { return l.prefix + "{checkpoint}:namespaces" }
+
+// shardOf is FNV-1a of 64 bits, modulo the number of shards. It must never
+// change: it decides where a thread is looked for.
+func (l layout) shardOf(thread string) int {
+	if l.shards == 1 {
+		return 0
+	}
+	hash := uint64(14695981039346656037)
+	for i := range len(thread) {
+		hash = (hash ^ uint64(thread[i])) * 1099511628211
+	}
+	return int(hash % uint64(l.shards))
+}

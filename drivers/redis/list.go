@@ -1,0 +1,134 @@
+package redis
+
+import (
+	"context"
+	"iter"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/names"
+)
+
+// page is how many threads are looked at in one round trip.
+const page = 256
+
+// List implements driver.Backend. Names come from the index of each shard, in
+// order and a few at a time, and are merged; infos come from the threads
+// themselves, so a name whose thread is gone is not listed, and leaves the
+// index. A page of one shard takes two round trips, whatever its size, and one
+// of many shards rarely more: commands travel in pipelines, one for each node.
+func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	return func(yield func(driver.Info, error) bool) {
+		if err := b.list(ctx, req, yield); err != nil {
+			yield(driver.Info{}, err)
+		}
+	}
+}
+
+func (b *backend) list(ctx context.Context, req driver.ListRequest, yield func(driver.Info, error) bool) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	if err := b.ready(ctx); err != nil {
+		return b.report(ctx, err)
+	}
+	low, high, ok := names.Range(req.Prefix, req.After)
+	if !ok {
+		return nil
+	}
+	m := newMerge(b, req.Namespace, low, high)
+	for yielded := 0; ; {
+		want := page
+		if req.Limit > 0 {
+			want = min(page, req.Limit-yielded)
+		}
+		threads, err := m.next(ctx, want)
+		if err != nil {
+			return b.report(ctx, err)
+		}
+		if len(threads) == 0 {
+			return nil
+		}
+		lines, err := b.infosOf(ctx, req.Namespace, threads)
+		if err != nil {
+			return b.report(ctx, err)
+		}
+		b.forget(ctx, req.Namespace, threads, lines)
+		for i, line := range lines {
+			if line == "" {
+				continue // gone since its name was read, or long ago
+			}
+			info, err := parseInfo(driver.Key{Namespace: req.Namespace, Thread: threads[i]}, line)
+			if err != nil {
+				return err
+			}
+			if info.Expired(req.Now) {
+				continue
+			}
+			if !yield(info, nil) {
+				return nil
+			}
+			if yielded++; yielded == req.Limit {
+				return nil
+			}
+		}
+		if err := b.begin(ctx); err != nil { // the loop's body may have taken its time
+			return err
+		}
+	}
+}
+
+// infosOf reads the latest info of each thread; "" where there is no thread.
+func (b *backend) infosOf(ctx context.Context, namespace string, threads []string) ([]string, error) {
+	var lines []string
+	err := b.do(ctx, always, func(ctx context.Context) error {
+		cmds := make([]onceString, len(threads))
+		pipe := b.client.Pipeline()
+		for i, thread := range threads {
+			cmds[i] = stringOf(ctx, "lindex", b.layout.list(namespace, thread), 0)
+			pipe.Process(ctx, cmds[i])
+		}
+		if _, err := pipe.Exec(ctx); err != nil && !isNil(err) {
+			return err
+		}
+		answers := make([]string, len(threads))
+		for i, cmd := range cmds {
+			if err := cmd.Err(); err != nil && !isNil(err) {
+				return err
+			}
+			answers[i] = cmd.Val()
+		}
+		lines = answers
+		return nil
+	})
+	return lines, err
+}
+
+// forget takes the names of threads that are gone out of the indexes, as far as
+// it can: a user without the right to write lists all the same.
+func (b *backend) forget(ctx context.Context, namespace string, threads, lines []string) {
+	dead := make(map[int][]string)
+	for i, line := range lines {
+		if line == "" {
+			k := b.layout.shardOf(threads[i])
+			dead[k] = append(dead[k], threads[i])
+		}
+	}
+	if len(dead) == 0 {
+		return
+	}
+	_ = b.do(ctx, always, func(ctx context.Context) error {
+		pipe := b.client.Pipeline()
+		for k, gone := range dead {
+			shard := b.layout.shard(namespace, k)
+			keys := []string{shard.index, shard.expiry}
+			argv := make([]any, len(gone))
+			for i, thread := range gone {
+				keys = append(keys, b.layout.list(namespace, thread))
+				argv[i] = thread
+			}
+			pipe.Process(ctx, anyOf(ctx, forgetScript.args(true, false, keys, argv...)...))
+		}
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+}

@@ -1,0 +1,108 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// Load implements driver.Backend. The latest version is one plain command.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	if err := b.begin(ctx); err != nil {
+		return driver.Checkpoint{}, err
+	}
+	if err := b.ready(ctx); err != nil {
+		return driver.Checkpoint{}, b.report(ctx, err)
+	}
+	list := b.layout.list(req.Namespace, req.Thread)
+	var reply []string
+	err := b.do(ctx, always, func(ctx context.Context) error {
+		var cmd onceStrings
+		var err error
+		if req.Version == 0 {
+			cmd = stringsOf(ctx, "lrange", list, 0, 1)
+			err = b.client.Process(ctx, cmd)
+		} else {
+			cmd, err = process(ctx, b.client, func(bySource bool) onceStrings {
+				return stringsOf(ctx, versionScript.args(bySource, true, []string{list}, req.Version)...)
+			})
+		}
+		if err == nil {
+			reply = cmd.Val()
+		}
+		return err
+	})
+	if err != nil {
+		return driver.Checkpoint{}, b.report(ctx, err)
+	}
+	return checkpointOf(req, reply)
+}
+
+// checkpointOf reads the answer: the info and the payload of the latest
+// version; or the info of the latest, then those of the version asked for.
+func checkpointOf(req driver.LoadRequest, reply []string) (driver.Checkpoint, error) {
+	if len(reply) == 0 {
+		return driver.Checkpoint{}, driver.ErrNotFound
+	}
+	info, err := parseInfo(req.Key, reply[0])
+	if err != nil {
+		return driver.Checkpoint{}, err
+	}
+	if info.Expired(req.Now) {
+		return driver.Checkpoint{}, driver.ErrNotFound
+	}
+	if req.Version != 0 {
+		if reply = reply[1:]; len(reply) == 0 {
+			return driver.Checkpoint{}, driver.ErrNotFound
+		}
+		if info, err = parseInfo(req.Key, reply[0]); err != nil {
+			return driver.Checkpoint{}, err
+		}
+	}
+	if len(reply) != 2 || len(reply[1]) != info.Size || req.Version != 0 && req.Version != info.Version {
+		return driver.Checkpoint{}, fmt.Errorf("%w: the payload of version %d is missing or has another size than its info says", driver.ErrCorrupt, info.Version)
+	}
+	return driver.Checkpoint{Info: info, Payload: bytesOf(reply[1])}, nil
+}
+
+// bytesOf returns the bytes of a string that go-redis has just read into
+// memory of its own, and that nothing else refers to; redis.StringCmd.Bytes
+// does the same.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return []byte{}
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}
+
+// Delete implements driver.Backend. Like a save it is sent once: a second
+// attempt could remove a thread that was created after the first.
+func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	if err := b.ready(ctx); err != nil {
+		return b.report(ctx, err)
+	}
+	keys := b.layout.thread(key)
+	sent := &blob{data: []byte(key.Thread)}
+	err := b.do(ctx, sent.unsent, func(ctx context.Context) error {
+		sent.written.Store(false)
+		_, err := process(ctx, b.client, func(bySource bool) onceAny {
+			return anyOf(ctx, deleteScript.args(bySource, false, keys, sent)...)
+		})
+		return err
+	})
+	if err == nil {
+		return nil
+	}
+	if _, answered := answer(err); !answered && !sent.unsent() && !errors.Is(err, errAbandoned) && ended(ctx) == nil && !b.closed.Load() {
+		if _, err := b.text(ctx, "lindex", keys[0], 0); isNil(err) {
+			return nil
+		}
+	}
+	return b.report(ctx, err)
+}

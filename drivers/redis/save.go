@@ -1,0 +1,232 @@
+package redis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// throughLua is the size up to which a payload is an argument of save.lua.
+	// Lua hashes every byte of its strings, about a microsecond for a kilobyte;
+	// larger payloads are pushed by a command beside the script, in one
+	// transaction with it.
+	throughLua = 8 << 10
+
+	// maxPayload is below proto-max-bulk-len of a server as it comes: 512 MB.
+	maxPayload = 512<<20 - 1
+)
+
+// Save implements driver.Backend.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	w := write{
+		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
+		now: req.Now, created: req.Now, saved: req.Now, expires: req.ExpiresAt, keep: req.Keep,
+	}
+	switch {
+	case req.Match.Absent:
+		w.match = "-"
+	case req.Match.ID != "":
+		w.match = "=" + escape(req.Match.ID)
+	}
+	info, err := b.write(ctx, w)
+	if err != nil {
+		return driver.Info{Key: req.Key, ID: req.ID}, err
+	}
+	return info, nil
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	_, err := b.write(ctx, write{
+		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
+		now: req.Now, created: req.CreatedAt, saved: req.SavedAt, expires: req.ExpiresAt, keep: req.Keep,
+		version: strconv.FormatInt(req.Version, 10),
+	})
+	return err
+}
+
+// A write is a Save or an Import.
+type write struct {
+	key                          driver.Key
+	id                           string
+	payload                      []byte
+	encoding                     string
+	metadata                     map[string]string
+	now, created, saved, expires time.Time
+	keep                         int
+	match                        string // as save.lua takes it
+	version                      string // "" for the next one
+}
+
+// write runs save.lua. It sends it once only: after a lost answer it looks
+// whether the checkpoint is there, and does not try again, for the first
+// attempt might still arrive. A save on condition of an id is the exception:
+// of two attempts one at most can meet the condition.
+func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
+	if err := b.begin(ctx); err != nil {
+		return driver.Info{}, err
+	}
+	if len(w.payload) > maxPayload {
+		return driver.Info{}, fmt.Errorf("%w: %d bytes, and a value in Redis has at most %d", driver.ErrTooLarge, len(w.payload), maxPayload)
+	}
+	rest, err := restOfInfo(w.saved, len(w.payload), w.encoding, w.metadata)
+	if err != nil {
+		return driver.Info{}, err
+	}
+	start := time.Now()
+	if err := b.enroll(ctx, w.key.Namespace); err != nil {
+		return driver.Info{}, b.report(ctx, err)
+	}
+	payload := w.payload
+	if b.calls == nil {
+		payload = bytes.Clone(payload) // see apart: an attempt may outlive this call
+	}
+	sent := &blob{data: payload}
+	lost := false
+	again := func() bool {
+		lost = lost || !sent.unsent()
+		return !lost || strings.HasPrefix(w.match, "=")
+	}
+	keys, argv := b.layout.thread(w.key), w.argv(rest)
+	var reply string
+	err = b.do(ctx, again, func(ctx context.Context) error {
+		sent.written.Store(false)
+		answer, err := b.runSave(ctx, keys, argv, sent)
+		if err == nil {
+			reply = answer
+		}
+		return err
+	})
+	switch {
+	case err != nil && errors.Is(err, errAbandoned):
+		return driver.Info{}, err
+	case err != nil:
+		if _, answered := answer(err); !answered && !sent.unsent() && ended(ctx) == nil && !b.closed.Load() {
+			if info, ok := b.find(ctx, start.Add(patience), w.key, w.id); ok {
+				return info, nil
+			}
+		}
+		return driver.Info{}, b.report(ctx, err)
+	case lost && strings.HasPrefix(reply, "!"):
+		return driver.Info{}, fmt.Errorf("%w: the connection failed, and the thread has changed since", driver.ErrUnavailable)
+	}
+	return verdictOf(w.key, reply)
+}
+
+// argv are the arguments of save.lua but the first and the last.
+func (w write) argv(rest string) []any {
+	lifetime := int64(0)
+	if !w.expires.IsZero() {
+		lifetime = w.expires.UnixMilli() - w.now.UnixMilli() + 1
+	}
+	return []any{
+		w.key.Thread, escape(w.id), w.now.UnixMicro(), w.keep, w.match, w.version, micros(w.created), micros(w.expires), lifetime, rest,
+	}
+}
+
+// runSave sends the payload and the script in one round trip and returns the
+// script's answer.
+func (b *backend) runSave(ctx context.Context, keys []string, argv []any, payload *blob) (string, error) {
+	if len(payload.data) <= throughLua {
+		all := make([]any, 0, len(argv)+2)
+		all = append(append(append(all, 0), argv...), payload)
+		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
+			return stringOf(ctx, saveScript.args(bySource, false, keys, all...)...)
+		})
+		return cmd.Val(), err
+	}
+	// With its source the script cannot be unknown to the server, which would
+	// leave a transaction half done.
+	push := anyOf(ctx, "lpush", keys[0], payload)
+	save := stringOf(ctx, saveScript.args(true, false, keys, append([]any{1}, argv...)...)...)
+	pipe := b.client.TxPipeline()
+	pipe.Process(ctx, push)
+	pipe.Process(ctx, save)
+	_, err := pipe.Exec(ctx)
+	if err != nil {
+		return "", cause(err, push, save)
+	}
+	return save.Val(), nil
+}
+
+// cause returns the error that made a transaction fail, which the server's
+// EXECABORT does not tell.
+func cause(err error, cmds ...redis.Cmder) error {
+	for _, cmd := range cmds {
+		if text, ok := answer(cmd.Err()); ok && !strings.HasPrefix(text, "EXECABORT") {
+			return cmd.Err()
+		}
+	}
+	return err
+}
+
+// verdictOf reads the answer of save.lua.
+func verdictOf(key driver.Key, reply string) (driver.Info, error) {
+	if reply == "" {
+		return driver.Info{}, fmt.Errorf("%w: the server's answer cannot be read", driver.ErrUnavailable)
+	}
+	switch line := reply[1:]; reply[0] {
+	case '+', '=':
+		return parseInfo(key, line)
+	case '!':
+		conflict := &driver.ConflictError{}
+		if line != "" {
+			current, err := parseInfo(key, line)
+			if err != nil {
+				return driver.Info{}, err
+			}
+			conflict.Current = current
+		}
+		return driver.Info{}, conflict
+	case 'm':
+		return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+	}
+	return driver.Info{}, fmt.Errorf("%w: the thread is damaged; delete it to use its name again", driver.ErrCorrupt)
+}
+
+// find looks for a checkpoint of that id among the kept versions, whether the
+// thread has expired or not.
+func (b *backend) find(ctx context.Context, until time.Time, key driver.Key, id string) (driver.Info, bool) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	list, past := b.layout.list(key.Namespace, key.Thread), b.layout.past(key.Namespace, key.Thread)
+	line, err := b.text(ctx, "lindex", list, 0)
+	if err != nil {
+		return driver.Info{}, false
+	}
+	info, err := parseInfo(key, line)
+	if err != nil || info.ID == id {
+		return info, err == nil
+	}
+	version, err := b.text(ctx, "hget", past, "id:"+escape(id))
+	if err != nil {
+		return driver.Info{}, false
+	}
+	if line, err = b.text(ctx, "hget", past, version); err != nil {
+		return driver.Info{}, false
+	}
+	info, err = parseInfo(key, line)
+	return info, err == nil && info.ID == id
+}
+
+// text runs a command that reads one string; redis.Nil if there is none.
+func (b *backend) text(ctx context.Context, args ...any) (string, error) {
+	var text string
+	err := b.do(ctx, always, func(ctx context.Context) error {
+		cmd := stringOf(ctx, args...)
+		err := b.client.Process(ctx, cmd)
+		if err == nil {
+			text = cmd.Val()
+		}
+		return err
+	})
+	return text, err
+}

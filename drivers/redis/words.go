@@ -1,0 +1,153 @@
+package redis
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/dsn"
+)
+
+// readWords takes the words: those of this driver, and go-redis' own, as its
+// ParseURL, ParseFailoverURL and ParseClusterURL have them. Those that would
+// let replicas answer (read_only, replica_only, route_…) are not among them: a
+// replica may not have what was saved.
+func (c *Config) readWords(words *dsn.Words) {
+	w := reader{words}
+	o := &c.options
+	if v, ok := words.String("prefix"); ok {
+		if err := checkPrefix(v); err != nil {
+			words.Fail("prefix", v, "at most 64 printable ASCII characters, no space and no braces")
+		}
+		c.Prefix = v
+	}
+	c.Shards = words.Int("shards", 0, 1, maxShards)
+
+	o.ClientName, _ = words.String("client_name")
+	o.Protocol = words.Int("protocol", 0, 2, 3)
+	o.MaxRetries = words.Int("max_retries", 0, -1, 100)
+	o.MinRetryBackoff = w.duration("min_retry_backoff", patience)
+	o.MaxRetryBackoff = w.duration("max_retry_backoff", patience)
+	o.DialTimeout = w.timeout("dial_timeout", 3*time.Second)
+	o.PoolTimeout = w.timeout("pool_timeout", 3*time.Second)
+	o.ReadTimeout = w.timeout("read_timeout", 0)
+	o.WriteTimeout = w.timeout("write_timeout", 0)
+	o.PoolFIFO = w.bool("pool_fifo")
+	o.PoolSize = words.Int("pool_size", 0, 1, 100_000)
+	o.MinIdleConns = words.Int("min_idle_conns", 0, 0, 100_000)
+	o.MaxIdleConns = words.Int("max_idle_conns", 0, 0, 100_000)
+	o.MaxActiveConns = words.Int("max_active_conns", 0, 0, 100_000)
+	o.MaxConcurrentDials = words.Int("max_concurrent_dials", 0, 0, 100_000)
+	o.PipelinePoolSize = words.Int("pipeline_pool_size", -1, -1, 100_000)
+	o.PipelineReadBufferSize = words.Int("pipeline_read_buffer_size", 0, 0, 1<<30)
+	o.PipelineWriteBufferSize = words.Int("pipeline_write_buffer_size", 0, 0, 1<<30)
+	o.ConnMaxIdleTime = w.duration("conn_max_idle_time", unbounded)
+	o.ConnMaxLifetime = w.duration("conn_max_lifetime", unbounded)
+	o.ConnMaxLifetimeJitter = min(w.duration("conn_max_lifetime_jitter", unbounded), o.ConnMaxLifetime)
+	o.DialerRetries = 1 // a dial that failed is repeated with the command
+
+	if o.TLSConfig != nil {
+		o.TLSConfig.InsecureSkipVerify = w.bool("skip_verify")
+	}
+	if c.topology != cluster {
+		o.DB = words.Int("db", o.DB, 0, 1<<20)
+	}
+	if c.topology != single {
+		w.addrs(&o.Addrs)
+		o.DialerRetries = words.Int("dialer_retries", 1, 1, 10)
+		o.DialerRetryTimeout = w.duration("dialer_retry_timeout", patience)
+	}
+	switch c.topology {
+	case single:
+		// Names that go-redis has kept from earlier versions.
+		o.ConnMaxIdleTime = max(o.ConnMaxIdleTime, w.duration("idle_timeout", unbounded))
+		o.ConnMaxLifetime = max(o.ConnMaxLifetime, w.duration("max_conn_age", unbounded))
+	case sentinel:
+		o.Username, _ = words.String("username")
+		o.Password, _ = words.String("password")
+		o.MasterName, _ = words.String("master_name")
+		if o.MasterName == "" {
+			words.Reject(fmt.Errorf("word %q is missing: the name that the sentinels know the master by", "master_name"))
+		}
+	case cluster:
+		o.MaxRedirects = words.Int("max_redirects", 0, 0, 100)
+		o.FailingTimeoutSeconds = words.Int("failing_timeout_seconds", 0, 0, 3600)
+	}
+}
+
+// A reader takes words whose values have go-redis' forms.
+type reader struct{ words *dsn.Words }
+
+// bool is true, false, 1 or 0.
+func (r reader) bool(name string) bool {
+	v, ok := r.words.String(name)
+	switch {
+	case !ok, v == "false", v == "0":
+		return false
+	case v != "true" && v != "1":
+		r.words.Fail(name, v, "true or false")
+	}
+	return true
+}
+
+const unbounded = time.Duration(1<<63 - 1)
+
+// duration is a Go duration or a whole number of seconds, at most longest; one
+// of 0 or less switches off what the word is about, and is -1 for go-redis.
+func (r reader) duration(name string, longest time.Duration) time.Duration {
+	v, ok := r.words.String(name)
+	if !ok {
+		return 0
+	}
+	d, err := parseDuration(v)
+	want := "a duration such as 90s, or seconds"
+	if longest < unbounded {
+		want += fmt.Sprintf(", at most %s", longest)
+	}
+	if err != nil || d > longest {
+		r.words.Fail(name, v, want)
+		return 0
+	}
+	if d <= 0 {
+		return -1
+	}
+	return d
+}
+
+// timeout is a duration that cannot be switched off, because every operation
+// ends within ten seconds.
+func (r reader) timeout(name string, missing time.Duration) time.Duration {
+	v, ok := r.words.String(name)
+	if !ok {
+		return missing
+	}
+	d, err := parseDuration(v)
+	if err != nil || d <= 0 || d > patience {
+		r.words.Fail(name, v, fmt.Sprintf("a duration such as 500ms, or seconds, more than 0 and at most %s", patience))
+	}
+	return d
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	if n, err := strconv.Atoi(s); err == nil {
+		if n > int(unbounded/time.Second) {
+			return unbounded, nil
+		}
+		return time.Duration(n) * time.Second, nil
+	}
+	return time.ParseDuration(s)
+}
+
+// addrs adds the addresses of more nodes.
+func (r reader) addrs(to *[]string) {
+	for _, addr := range r.words.Strings("addr") {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || host == "" || port == "" || strings.ContainsAny(host, "@/ ") {
+			r.words.Reject(fmt.Errorf("word %q: want host:port, without user name and password", "addr"))
+			return
+		}
+		*to = append(*to, addr)
+	}
+}
