@@ -84,6 +84,7 @@ var (
 	purgeScript    = load("purge.lua")
 	forgetScript   = load("forget.lua")
 	registerScript = load("register.lua")
+	rewriteScript  = load("rewrite.lua")
 )
 
 // load reads an embedded script without its comments and indentation: the

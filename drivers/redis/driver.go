@@ -82,6 +82,7 @@ var (
 	_ driver.Purger          = (*backend)(nil)
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
+	_ driver.Rewriter        = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
