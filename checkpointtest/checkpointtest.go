@@ -45,10 +45,15 @@ type testCase struct {
 	run   func(*trial)
 }
 
+// result is how the case ended.
+func (c testCase) result(o Outcome, reason string) Result {
+	return Result{Case: c.name, Rule: c.rule, Text: c.text, Outcome: o, Reason: reason}
+}
+
 // cases is the table of contents: each function stands in the file of its
 // subject.
-func cases() []testCase {
-	return slices.Concat(
+func (s *suite) cases() []testCase {
+	cases := slices.Concat(
 		pingCases(),
 		saveCases(),
 		repeatCases(),
@@ -65,6 +70,10 @@ func cases() []testCase {
 		optionalCases(),
 		storeCases(),
 	)
+	if s.unreachable != nil {
+		cases = append(cases, unreachableCases()...)
+	}
+	return cases
 }
 
 // An Option changes what Run and Verify do.
@@ -73,9 +82,17 @@ type Option func(*suite)
 // Require names optional interfaces of package driver that the backend must
 // have: "Purger", "Importer", "NamespaceLister", "Rewriter". Without one of them the cases
 // about it fail, instead of being skipped.
+// It panics on any other name.
 func Require(names ...string) Option {
+	for _, name := range names {
+		if !slices.Contains(optionalInterfaces, name) {
+			panic(fmt.Sprintf("checkpointtest: Require of %q, which is none of %q", name, optionalInterfaces))
+		}
+	}
 	return func(s *suite) { s.required = append(s.required, names...) }
 }
+
+var optionalInterfaces = []string{"Importer", "NamespaceLister", "Purger", "Rewriter"}
 
 // Options are given to checkpoint.New in the cases under Store, after those of
 // the case, so that a driver's suite can be run again with compression or
@@ -102,6 +119,7 @@ func ListLag(d time.Duration) Option {
 type suite struct {
 	open         func(testing.TB) (driver.Backend, error)
 	required     []string
+	unreachable  func(testing.TB) (driver.Backend, error) // nil unless asked for
 	storeOptions []checkpoint.Option
 	timeout      time.Duration
 	listLag      time.Duration
@@ -128,7 +146,7 @@ func Run(t *testing.T, open func(t testing.TB) driver.Backend, opts ...Option) {
 	s := newSuite(opts)
 	s.open = func(tb testing.TB) (driver.Backend, error) { return open(tb), nil }
 	slots := make(chan struct{}, parallel)
-	groups := groupsOf(cases())
+	groups := groupsOf(s.cases())
 	for _, group := range groups {
 		ok := t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {
@@ -182,27 +200,29 @@ func groupsOf(cases []testCase) []group {
 
 // try runs one case and returns its result.
 func (s *suite) try(ctx context.Context, tb testing.TB, c testCase) Result {
-	r := Result{Case: c.name, Rule: c.rule, Text: c.text, Outcome: Passed}
 	began := time.Now()
-	defer func() { r.Duration = time.Since(began) }()
+	outcome, reason := s.outcome(ctx, tb, c)
+	r := c.result(outcome, reason)
+	r.Duration = time.Since(began)
+	return r
+}
+
+func (s *suite) outcome(ctx context.Context, tb testing.TB, c testCase) (Outcome, string) {
 	if c.needs != "" {
 		has, err := s.has(tb, c.needs)
 		switch {
 		case err != nil:
-			r.Outcome, r.Reason = Failed, fmt.Sprintf("open: %v", err)
-			return r
+			return Failed, fmt.Sprintf("open: %v", err)
 		case !has && slices.Contains(s.required, c.needs):
-			r.Outcome, r.Reason = Failed, fmt.Sprintf("the backend does not implement driver.%s, which is required", c.needs)
-			return r
+			return Failed, fmt.Sprintf("the backend does not implement driver.%s, which is required", c.needs)
 		case !has:
-			r.Outcome, r.Reason = Unsupported, fmt.Sprintf("the backend does not implement driver.%s", c.needs)
-			return r
+			return Unsupported, fmt.Sprintf("the backend does not implement driver.%s", c.needs)
 		}
 	}
 	if failures := newTrial(ctx, s, tb).run(c); len(failures) > 0 {
-		r.Outcome, r.Reason = Failed, strings.Join(failures, "\n")
+		return Failed, strings.Join(failures, "\n")
 	}
-	return r
+	return Passed, ""
 }
 
 // has reports whether the backend implements an optional interface.

@@ -135,6 +135,17 @@ func (t *trial) names(b driver.Backend, req driver.ListRequest, want ...string) 
 	}
 }
 
+// nameSet checks that a list yields exactly these threads. It is for cases that
+// are not about the order.
+func (t *trial) nameSet(b driver.Backend, req driver.ListRequest, want []string) {
+	got, want := namesOf(t.listed(b, req)), slices.Clone(want)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("List(prefix=%.100q after=%.100q limit=%d) yielded, sorted, %s", req.Prefix, req.After, req.Limit, diffNames(got, want))
+	}
+}
+
 func namesOf(infos []driver.Info) []string {
 	names := make([]string, len(infos))
 	for i, info := range infos {

@@ -52,7 +52,7 @@ func closedIterators(t *trial) {
 	t.grow(b, "thread", 3, 3)
 	list := b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})
 	history := b.History(t.ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now})
-	calls := t.calls(b, "thread")
+	calls := t.iterators(b, "thread")
 	if err := b.Close(); err != nil {
 		t.Fatalf("Close: error %v, want nil", err)
 	}
@@ -65,10 +65,8 @@ func closedIterators(t *trial) {
 	contexts["alive"] = t.ctx
 	for what, ctx := range contexts {
 		for _, call := range calls {
-			if call.name == "List" || call.name == "History" || call.name == "Namespaces" {
-				if err := call.run(ctx, b); !errors.Is(err, driver.ErrClosed) {
-					t.Errorf("%s after Close, with a context that is %s, yielded error %v, want ErrClosed", call.name, what, err)
-				}
+			if err := call.run(ctx, b); !errors.Is(err, driver.ErrClosed) {
+				t.Errorf("%s after Close, with a context that is %s, yielded error %v, want ErrClosed", call.name, what, err)
 			}
 		}
 	}

@@ -61,10 +61,10 @@ func (t *trial) calls(b *handle, thread string) []call {
 		}},
 		{"Delete", func(ctx context.Context, b *handle) error { return b.Delete(ctx, t.key(thread)) }},
 		{"List", func(ctx context.Context, b *handle) error {
-			return t.firstError("List", infoErrors(b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})))
+			return firstOf(infoErrors(b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})))
 		}},
 		{"History", func(ctx context.Context, b *handle) error {
-			return t.firstError("History", infoErrors(b.History(ctx, driver.HistoryRequest{Key: t.key(thread), Now: t.now})))
+			return firstOf(infoErrors(b.History(ctx, driver.HistoryRequest{Key: t.key(thread), Now: t.now})))
 		}},
 	}
 	if _, ok := b.inner.(driver.Purger); ok {
@@ -85,7 +85,7 @@ func (t *trial) calls(b *handle, thread string) []call {
 	}
 	if _, ok := b.inner.(driver.NamespaceLister); ok {
 		calls = append(calls, call{"Namespaces", func(ctx context.Context, b *handle) error {
-			return t.firstError("Namespaces", nameErrors(b.Namespaces(ctx)))
+			return firstOf(nameErrors(b.Namespaces(ctx)))
 		}})
 	}
 	return calls
@@ -111,6 +111,35 @@ func nameErrors(names iter.Seq2[string, error]) iter.Seq2[bool, error] {
 			}
 		}
 	}
+}
+
+// firstOf returns the first error of a loop.
+func firstOf(items iter.Seq2[bool, error]) error {
+	for _, err := range items {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// iterators returns every iterator of a backend, run to its end and checked by
+// firstError.
+func (t *trial) iterators(b *handle, thread string) []call {
+	calls := []call{
+		{"List", func(ctx context.Context, b *handle) error {
+			return t.firstError("List", infoErrors(b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})))
+		}},
+		{"History", func(ctx context.Context, b *handle) error {
+			return t.firstError("History", infoErrors(b.History(ctx, driver.HistoryRequest{Key: t.key(thread), Now: t.now})))
+		}},
+	}
+	if _, ok := b.inner.(driver.NamespaceLister); ok {
+		calls = append(calls, call{"Namespaces", func(ctx context.Context, b *handle) error {
+			return t.firstError("Namespaces", nameErrors(b.Namespaces(ctx)))
+		}})
+	}
+	return calls
 }
 
 // firstError runs a loop to its end and returns the error that it yielded. An
@@ -181,11 +210,8 @@ func errorsIteratorOnce(t *trial) {
 	t.grow(b, "thread", 3, 3)
 	t.populate(b, numbered("more", 5)...)
 	for _, ctx := range t.ended() {
-		for _, call := range t.calls(b, "thread") {
-			switch call.name {
-			case "List", "History", "Namespaces":
-				call.run(ctx, b) // firstError looks
-			}
+		for _, call := range t.iterators(b, "thread") {
+			call.run(ctx, b) // the error is the business of another case
 		}
 	}
 	// A context that ends within the loop ends it, sooner or later, with one error.
@@ -241,6 +267,7 @@ func errorsUsableAfterwards(t *trial) {
 	}
 	for i := range 8 {
 		thread := fmt.Sprint("cancelled-", i)
+		t.save(b, t.request(thread))
 		t.remove(b, thread)
 		t.missing(b, thread, 0, t.now)
 	}

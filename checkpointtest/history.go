@@ -81,10 +81,8 @@ func historyKeepAll(t *trial) {
 func historyLowered(t *trial) {
 	b := t.open()
 	t.grow(b, "thread", 9, 9)
-	for version, keep := range map[int64]int{10: 4} {
-		t.grow(b, "thread", 1, keep)
-		t.versions(b, "thread", down(version, version-int64(keep)+1)...)
-	}
+	t.grow(b, "thread", 1, 4)
+	t.versions(b, "thread", down(10, 7)...)
 	t.grow(b, "thread", 1, 1)
 	t.versions(b, "thread", 11)
 }
@@ -150,26 +148,25 @@ func historyInfos(t *trial) {
 
 func historyPages(t *trial) {
 	b := t.open()
-	t.grow(b, "thread", 12, 10) // 12 to 3 are kept
+	t.grow(b, "thread", 10, 10)
 	for _, test := range []struct {
 		before int64
 		limit  int
 		want   []int64
 	}{
-		{0, 0, down(12, 3)},
-		{0, 1, down(12, 12)},
-		{0, 4, down(12, 9)},
-		{0, 10, down(12, 3)},
-		{0, 1000, down(12, 3)},
-		{13, 0, down(12, 3)},
-		{12, 0, down(11, 3)},
-		{8, 2, down(7, 6)},
-		{5, 7, down(4, 3)},
-		{4, 0, down(3, 3)},
-		{3, 0, nil},
-		{2, 5, nil},
+		{0, 0, down(10, 1)},
+		{0, 1, down(10, 10)},
+		{0, 4, down(10, 7)},
+		{0, 10, down(10, 1)},
+		{0, 1000, down(10, 1)},
+		{11, 0, down(10, 1)},
+		{10, 0, down(9, 1)},
+		{6, 2, down(5, 4)},
+		{3, 7, down(2, 1)},
+		{2, 0, down(1, 1)},
 		{1, 0, nil},
-		{driver.MaxVersion, 3, down(12, 10)},
+		{1, 5, nil},
+		{driver.MaxVersion, 3, down(10, 8)},
 	} {
 		req := driver.HistoryRequest{Key: t.key("thread"), Before: test.before, Limit: test.limit, Now: t.now}
 		if got := versionsOf(t.historyPage(b, req)); !slices.Equal(got, test.want) {

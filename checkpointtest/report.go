@@ -3,7 +3,6 @@ package checkpointtest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,46 +84,53 @@ func Progress(f func(r Result, done, total int)) Option {
 func Verify(ctx context.Context, open func() (driver.Backend, error), opts ...Option) Report {
 	s := newSuite(opts)
 	s.open = func(testing.TB) (driver.Backend, error) { return open() }
-	all := cases()
+	all := s.cases()
 	done := 0
-	var mu sync.Mutex
-	run := func(c testCase, r *Result) {
-		if err := ctx.Err(); err != nil {
-			*r = Result{Case: c.name, Rule: c.rule, Text: c.text, Outcome: Failed, Reason: "not run: " + err.Error()}
-		} else {
-			*r = s.try(ctx, nil, c)
-		}
-		mu.Lock()
-		defer mu.Unlock()
+	report := func(r Result) {
 		done++
 		if s.progress != nil {
-			s.progress(*r, done, len(all))
+			s.progress(r, done, len(all))
 		}
 	}
-	results := make([]Result, len(all))
+	var results []Result
 	for _, group := range groupsOf(all) {
-		first := done
-		var beside []int
-		for i, c := range group.cases {
-			if c.alone {
-				run(c, &results[first+i])
-			} else {
-				beside = append(beside, i)
-			}
-		}
-		var wg sync.WaitGroup
-		slots := make(chan struct{}, parallel)
-		for _, i := range beside {
-			slots <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				run(group.cases[i], &results[first+i])
-			})
-		}
-		wg.Wait()
-		if failed := slices.ContainsFunc(results[:done], func(r Result) bool { return r.Outcome == Failed }); failed && group.name == "Ping" {
-			return Report{results[:done]}
+		results = append(results, s.verify(ctx, group.cases, report)...)
+		if group.name == "Ping" && results[0].Outcome == Failed {
+			break
 		}
 	}
 	return Report{results}
+}
+
+// verify runs cases, several at a time, and reports each as it is over, one at
+// a time.
+func (s *suite) verify(ctx context.Context, cases []testCase, report func(Result)) []Result {
+	results := make([]Result, len(cases))
+	var mu sync.Mutex
+	run := func(i int) {
+		if err := ctx.Err(); err != nil {
+			results[i] = cases[i].result(Failed, "not run: "+err.Error())
+		} else {
+			results[i] = s.try(ctx, nil, cases[i])
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		report(results[i])
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	for i, c := range cases {
+		if c.alone {
+			wg.Wait()
+			run(i)
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			run(i)
+		})
+	}
+	wg.Wait()
+	return results
 }

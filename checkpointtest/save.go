@@ -115,7 +115,7 @@ func saveTimes(t *trial) {
 		thread := fmt.Sprint("thread-", i)
 		req := t.request(thread)
 		req.Now = t.now.Add(time.Duration(micros) * time.Microsecond)
-		req.ExpiresAt = time.Date(8999, 12, 31, 23, 59, 59, micros*1000, time.UTC)
+		req.ExpiresAt = time.Date(2199, 12, 31, 23, 59, 59, micros*1000, time.UTC)
 		if i%2 == 0 {
 			req.ExpiresAt = req.Now.Add(90*time.Minute + time.Duration(micros)*time.Microsecond)
 		}
