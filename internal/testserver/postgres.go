@@ -98,12 +98,8 @@ func startPostgres(o *owner, options PostgresOptions) (*Process, error) {
 		}
 		p.URL = address.String()
 		lines = append(lines, options.Config...)
-		conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-		if err != nil {
-			return command{}, err
-		}
-		_, err = conf.WriteString("\n" + strings.Join(lines, "\n") + "\n")
-		return postgresCommand(data, port), errors.Join(err, conf.Close())
+		err := appendLine(filepath.Join(data, "postgresql.conf"), "\n"+strings.Join(lines, "\n"))
+		return postgresCommand(data, port), err
 	})
 }
 

@@ -1,6 +1,7 @@
 package testserver
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -106,4 +107,13 @@ func redisCommand(dir, path string, lines []string) (command, error) {
 		stop:    sigTerm,
 		abandon: sigKill,
 	}, err
+}
+
+func appendLine(file, line string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(line + "\n")
+	return errors.Join(err, f.Close())
 }
