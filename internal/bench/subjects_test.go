@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A subject is a driver on a real server, and the bare client on the same one.
+type subject struct {
+	name     string
+	versions string // of the server and the client
+	backend  driver.Backend
+	floor    floor
+	sizes    []int
+}
+
+// A floor is the fewest calls of the bare client that move the same bytes with
+// the same durability.
+type floor interface {
+	// does says what the two calls are, for the report.
+	does() (save, load string)
+	save(ctx context.Context, key string, payload []byte) error
+	load(ctx context.Context, key string) ([]byte, error)
+}
+
+const namespace = "bench"
+
+func key(thread string) driver.Key { return driver.Key{Namespace: namespace, Thread: thread} }
+
+// saver saves through the driver as package checkpoint does.
+type saver struct {
+	b     driver.Backend
+	state func() []byte
+	keep  int
+	ids   func() string
+}
+
+// same is the state of a saver that saves one only.
+func same(state []byte) func() []byte { return func() []byte { return state } }
+
+func (s saver) save(ctx context.Context, thread string, match driver.Match) (driver.Info, error) {
+	return s.b.Save(ctx, driver.SaveRequest{
+		Key: key(thread), ID: s.ids(), Payload: s.state(), Encoding: "json",
+		Now: time.Now().UTC().Truncate(time.Microsecond), Keep: s.keep, Match: match,
+	})
+}
+
+func load(ctx context.Context, b driver.Backend, thread string) (driver.Checkpoint, error) {
+	return b.Load(ctx, driver.LoadRequest{Key: key(thread), Now: time.Now().UTC().Truncate(time.Microsecond)})
+}
+
+func list(ctx context.Context, b driver.Backend, after string, limit int) (int, error) {
+	n := 0
+	for _, err := range b.List(ctx, driver.ListRequest{Namespace: namespace, After: after, Limit: limit, Now: time.Now().UTC().Truncate(time.Microsecond)}) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// thread names the thread that a caller works on: one of a hundred of its own.
+func thread(what string, size, caller, i int) string {
+	return fmt.Sprintf("%s/%d/%d/%02d", what, size, caller, i%100)
+}
+
+func require(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
