@@ -104,7 +104,8 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add(start, newDemo(a), newPing(a), newDrivers(a))
 	add(state, newList(a), newLoad(a), newSave(a), newStat(a), newDelete(a))
-	add(versions, newHistory(a), newRestore(a), newFork(a))
+	add(stores, newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a))
+	add(versions, newHistory(a), newDiff(a), newRestore(a), newFork(a))
 	root.AddCommand(newVersion(a))
 	return root
 }

@@ -34,11 +34,11 @@ With --json the state stands in one line with what is known of it: under
 			if cmd.Flags().Changed("version") && version < 1 {
 				return usagef("--version %d: versions count from 1", version)
 			}
-			st, err := a.loadState(cmd.Context(), args[0], version)
+			states, err := a.loadStates(cmd.Context(), args[0], version)
 			if err != nil {
 				return err
 			}
-			return a.printState(st)
+			return a.printState(states[0])
 		},
 	}
 	cmd.Flags().Int64Var(&version, "version", 0, "an older version `N` instead of the latest")
@@ -52,16 +52,23 @@ type state struct {
 	data   []byte
 }
 
-// loadState loads a state of any codec; version 0 is the latest.
-func (a *app) loadState(ctx context.Context, thread string, version int64) (state, error) {
+// loadStates loads versions of a thread, of any codec; version 0 is the latest.
+func (a *app) loadStates(ctx context.Context, thread string, versions ...int64) ([]state, error) {
 	store, err := a.open()
 	if err != nil {
-		return state{}, err
+		return nil, err
 	}
 	defer store.Close()
-	return loadState(ctx, store, thread, version, func(codec string) (*checkpoint.Store, error) {
-		return a.open(checkpoint.WithCodec(verbatim(codec)))
-	})
+	states := make([]state, len(versions))
+	for i, version := range versions {
+		states[i], err = loadState(ctx, store, thread, version, func(codec string) (*checkpoint.Store, error) {
+			return a.open(checkpoint.WithCodec(verbatim(codec)))
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return states, nil
 }
 
 // loadState loads a state as it was encoded. What is not JSON needs a second

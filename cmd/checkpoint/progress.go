@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/terminal"
 )
 
@@ -129,4 +131,37 @@ func (p *progress) finish() {
 		p.bar.Clear()
 		p.bar = nil
 	}
+}
+
+// count counts the threads of namespaces beside the work on them, to give the bar
+// its total. The function it returns ends the counting.
+func (p *progress) count(ctx context.Context, b driver.Backend, namespaces []string, prefix string) (stop func()) {
+	if p == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var total int64
+		for _, ns := range namespaces {
+			for _, err := range b.List(ctx, driver.ListRequest{Namespace: ns, Prefix: prefix, Now: now()}) {
+				if err != nil {
+					return
+				}
+				total++
+			}
+		}
+		p.setTotal(total)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// Write counts bytes that pass by.
+func (p *progress) Write(b []byte) (int, error) {
+	p.add(int64(len(b)))
+	return len(b), nil
 }

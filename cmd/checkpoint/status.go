@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -48,7 +47,7 @@ func exitStatus(err error, interrupted bool) int {
 	switch {
 	case err == nil:
 		return statusDone
-	case interrupted && errors.Is(err, context.Canceled):
+	case interrupted: // whatever the operations under way made of it
 		return statusInterrupted
 	case errors.As(err, new(usageError)), errors.Is(err, checkpoint.ErrInvalid), errors.Is(err, checkpoint.ErrUnknownDriver):
 		return statusUsage

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/jsondiff"
+	"github.com/go-ckpt/checkpoint/internal/terminal"
+)
+
+func newDiff(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "diff THREAD V1 V2",
+		Short: "Show what changed between two versions",
+		Long: `Diff shows what changed in a state from version V1 to version V2:
+
+  +  added      -  removed      ~  changed      >  moved
+
+Paths are written as jq takes them. Arrays are aligned: an element inserted at
+the head is one addition, and elements that stand elsewhere were moved. With
+--json every change is a line of JSON with the whole values; on a terminal long
+ones are cut to what differs. The exit status is 0 whether anything changed or
+not.`,
+		Example: `  checkpoint diff user-123 3 4
+  checkpoint diff user-123 3 4 --json | jq -r .path`,
+		Args:              arguments(3, 3, "THREAD V1 V2"),
+		ValidArgsFunction: a.completeThread(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			old, err := parseVersion(args[1])
+			if err != nil {
+				return err
+			}
+			new, err := parseVersion(args[2])
+			if err != nil {
+				return err
+			}
+			return a.diff(cmd.Context(), args[0], old, new)
+		},
+	}
+}
+
+func (a *app) diff(ctx context.Context, thread string, from, to int64) error {
+	states, err := a.loadStates(ctx, thread, from, to)
+	if err != nil {
+		return err
+	}
+	old, new := states[0], states[1]
+	if !old.isJSON || !new.isJSON {
+		return fmt.Errorf("diff compares JSON, and these states are %q and %q; compare them with your own tools: checkpoint load %s --version N",
+			old.info.Encoding, new.info.Encoding, terminal.Quote(thread))
+	}
+	changes, err := jsondiff.Compare(old.data, new.data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", checkpoint.ErrCorrupt, err)
+	}
+	if a.json {
+		for _, c := range changes {
+			if err := a.printJSON(changeJSON{c.Op, c.Path, c.From, c.Count, c.Old, c.New}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err = a.printf("%s version %d, %s → version %d, %s\n", a.style.Bold(terminal.Quote(thread)),
+		old.info.Version, formatTime(old.info.SavedAt), new.info.Version, formatTime(new.info.SavedAt))
+	for _, c := range changes {
+		if err == nil {
+			err = a.printChange(c)
+		}
+	}
+	if err == nil && len(changes) == 0 {
+		err = a.printf("the same state\n")
+	}
+	return err
+}
+
+// changeJSON is the form of a change under --json.
+type changeJSON struct {
+	Op    jsondiff.Op     `json:"op"`
+	Path  string          `json:"path"`
+	From  string          `json:"from,omitempty"`
+	Count int             `json:"count,omitempty"`
+	Old   json.RawMessage `json:"old,omitempty"`
+	New   json.RawMessage `json:"new,omitempty"`
+}
+
+// printChange writes a change on one line where it fits, and otherwise with each
+// value on a line of its own.
+func (a *app) printChange(c jsondiff.Change) error {
+	path := terminal.Quote(c.Path)
+	if c.From != "" {
+		path = terminal.Quote(c.From) + " → " + path
+	}
+	width, isTerminal := terminal.Width(a.out)
+	old, new := compact(c.Old), compact(c.New)
+	if isTerminal {
+		old, new = shorten(old, new, width-8)
+	}
+	switch c.Op {
+	case jsondiff.Move:
+		what := ""
+		if c.Count > 1 {
+			what = fmt.Sprintf(" (%d elements)", c.Count)
+		}
+		return a.printf("%s %s%s\n", a.style.Cyan(">"), path, what)
+	case jsondiff.Add:
+		return a.printValue("+", a.style.Green, path, new, width)
+	case jsondiff.Remove:
+		return a.printValue("-", a.style.Red, path, old, width)
+	}
+	if line := path + "  " + old + " → " + new; width == 0 || 2+terminal.TextWidth(line) <= width {
+		return a.printf("%s %s  %s → %s\n", a.style.Yellow("~"), path, a.style.Red(old), a.style.Green(new))
+	}
+	return a.printf("%s %s\n    %s %s\n    %s %s\n", a.style.Yellow("~"), path,
+		a.style.Red("-"), a.style.Red(old), a.style.Green("+"), a.style.Green(new))
+}
+
+func (a *app) printValue(sign string, colour func(string) string, path, value string, width int) error {
+	if width > 0 && 4+terminal.TextWidth(path)+terminal.TextWidth(value) > width {
+		return a.printf("%s %s\n      %s\n", colour(sign), path, colour(value))
+	}
+	return a.printf("%s %s  %s\n", colour(sign), path, colour(value))
+}
+
+// compact is a JSON value on one line that is safe to print.
+func compact(value json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, value) != nil {
+		return ""
+	}
+	return string(terminal.JSON(b.Bytes()))
+}
+
+// shorten cuts two values to a width, to where they differ if both are there.
+func shorten(old, new string, width int) (string, string) {
+	if terminal.TextWidth(old) <= width && terminal.TextWidth(new) <= width {
+		return old, new
+	}
+	if old != "" && new != "" {
+		const context = 12 // characters before the difference
+		a, b := []rune(old), []rune(new)
+		same := 0
+		for same < len(a) && same < len(b) && a[same] == b[same] {
+			same++
+		}
+		if same > context {
+			old, new = "…"+string(a[same-context:]), "…"+string(b[same-context:])
+		}
+	}
+	return terminal.Fit(strings.TrimSpace(old), width), terminal.Fit(strings.TrimSpace(new), width)
+}
