@@ -8,20 +8,19 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
-// open returns a handle on a database.
-func open(t testing.TB, dsn string) *backend {
-	t.Helper()
-	b, err := Driver{}.Open(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return b.(*backend)
+var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter")
+
+// TestConformance runs the suite in a database that orders text as an English
+// dictionary does, so that an order or a prefix that depends on it shows. It is
+// not parallel: the suite counts goroutines.
+func TestConformance(t *testing.T) {
+	dsn := testserver.PostgresInEnglish(t)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, dsn) }, all)
 }
 
-func TestConformance(t *testing.T) {
-	t.Parallel()
-	dsn := testserver.Postgres(t)
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, dsn) },
-		checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter"))
+// TestConformanceBehindPgBouncer runs the suite through a pooler in transaction
+// mode, with fewer connections to the server than there are to the pooler.
+func TestConformanceBehindPgBouncer(t *testing.T) {
+	bouncer := testserver.PgBouncer(t, testserver.Postgres(t), "default_pool_size = 5")
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, words(bouncer.URL, "prepare=false")) }, all)
 }

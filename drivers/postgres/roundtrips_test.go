@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+)
+
+// TestRoundTrips counts what each operation costs once its connection is open
+// and its statement was used on it.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"prepare=true", "prepare=false"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			proxy, dsn := behind(t, testserver.Postgres(t))
+			b := openReady(t, words(dsn, "max_connections=1", mode))
+			ctx := t.Context()
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			conditional := func(thread string, match driver.Match, want error) {
+				req := save(thread, `{"n": 1}`)
+				req.Match = match
+				_, err := b.Save(ctx, req)
+				if want == nil {
+					must(err)
+				} else if _, ok := err.(*driver.ConflictError); !ok {
+					t.Fatalf("got %v, want a conflict", err)
+				}
+			}
+			kept := func(keep int) driver.SaveRequest {
+				req := save("history", `{"n": 1}`)
+				req.Keep = keep
+				return req
+			}
+			var latest driver.Info
+			for _, op := range []struct {
+				name string
+				run  func()
+				want int64
+			}{
+				{"ping", func() { must(b.Ping(ctx)) }, 1},
+				{"save", func() { latest = mustSave(t, b, save("thread", `{"n": 1}`)) }, 1},
+				{"save of bytes", func() {
+					req := save("bytes", "\x00\xff")
+					req.Encoding = "bytes"
+					mustSave(t, b, req)
+				}, 1},
+				{"save of what JSONB cannot hold", func() { mustSave(t, b, save("odd", `"\u0000"`)) }, 1},
+				{"save with history", func() { mustSave(t, b, kept(3)) }, 1},
+				{"save that drops history", func() { mustSave(t, b, kept(1)); mustSave(t, b, kept(2)) }, 2},
+				{"conditional save", func() {
+					info := mustSave(t, b, save("cas", `1`))
+					conditional("cas", driver.Match{ID: info.ID}, nil)
+				}, 2},
+				{"conflict", func() { conditional("cas", driver.Match{ID: "none"}, driver.ErrConflict) }, 1},
+				{"conflict on absence", func() { conditional("cas", driver.Match{Absent: true}, driver.ErrConflict) }, 1},
+				{"load", func() { _, err := load(ctx, b, "thread"); must(err) }, 1},
+				{"load of a large state", func() {
+					req := save("large", string(make([]byte, 1<<20)))
+					req.Encoding = "bytes"
+					mustSave(t, b, req)
+					_, err := load(ctx, b, "large")
+					must(err)
+				}, 2},
+				{"load of a version", func() {
+					_, err := b.Load(ctx, driver.LoadRequest{Key: key("history"), Version: 1, Now: time.Now()})
+					if err != nil && err != driver.ErrNotFound {
+						t.Fatal(err)
+					}
+				}, 1},
+				{"list", func() { _, err := drain(b.List(ctx, driver.ListRequest{Namespace: "agents", Now: time.Now()})); must(err) }, 1},
+				{"history", func() { history(t, b, "history") }, 1},
+				{"namespaces", func() { _, err := drain(b.Namespaces(ctx)); must(err) }, 1},
+				{"rewrite", func() {
+					must(b.Rewrite(ctx, driver.RewriteRequest{Key: latest.Key, Version: latest.Version, ID: latest.ID, Payload: []byte(`2`), Encoding: "json", Now: time.Now()}))
+				}, 1},
+				{"import", func() {
+					must(b.Delete(ctx, key("imported")))
+					c := driver.Checkpoint{Info: latest, Payload: []byte("1")}
+					c.Thread = "imported"
+					must(b.Import(ctx, driver.ImportRequest{Checkpoint: c, Now: time.Now(), Keep: 1}))
+				}, 2},
+				{"purge", func() { _, err := b.Purge(ctx, "agents", time.Now()); must(err) }, 1},
+				{"delete", func() { must(b.Delete(ctx, key("thread"))) }, 1},
+			} {
+				op.run() // prepares
+				if op.name == "delete" {
+					mustSave(t, b, save("thread", `1`))
+				}
+				if op.name == "rewrite" {
+					latest = mustSave(t, b, save("thread", `1`))
+				}
+				before := proxy.Counts()
+				op.run()
+				if got := proxy.Counts().Sub(before); got.RoundTrips != op.want || got.Requests != op.want || got.Connections != 0 {
+					t.Errorf("%s: %d round trips, %d requests and %d new connections, want %d, %d and none", op.name, got.RoundTrips, got.Requests, got.Connections, op.want, op.want)
+				}
+			}
+		})
+	}
+}
