@@ -75,7 +75,10 @@ func TestRoundTrips(t *testing.T) {
 						t.Fatal(err)
 					}
 				}, 1},
-				{"list", func() { _, err := drain(b.List(ctx, driver.ListRequest{Namespace: "agents", Now: time.Now()})); must(err) }, 1},
+				{"list", func() {
+					_, err := drain(b.List(ctx, driver.ListRequest{Namespace: "agents", Now: time.Now()}))
+					must(err)
+				}, 1},
 				{"history", func() { history(t, b, "history") }, 1},
 				{"namespaces", func() { _, err := drain(b.Namespaces(ctx)); must(err) }, 1},
 				{"rewrite", func() {

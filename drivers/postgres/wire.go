@@ -13,11 +13,11 @@ import (
 // How long a silent network is waited for. lib/pq knows contexts only while it
 // dials; the connections it is given here know them all the time.
 const (
-	connectPatience = 8 * time.Second        // to open a connection, with everything that belongs to it
-	acquirePatience = 8 * time.Second        // for a free connection of the pool
-	replyPatience   = 9 * time.Second        // for the first or the next part of a reply, from the start of the operation
-	cancelPatience  = 400 * time.Millisecond // for the request to cancel a statement
-	cancelledReply  = 600 * time.Millisecond // for the reply to a statement that is being cancelled
+	connectPatience = 8 * time.Second         // to open a connection, with everything that belongs to it
+	acquirePatience = 8 * time.Second         // for a free connection of the pool
+	replyPatience   = 8500 * time.Millisecond // for the first or the next part of a reply, from the start of the operation
+	cancelPatience  = 400 * time.Millisecond  // for the request to cancel a statement
+	cancelledReply  = 600 * time.Millisecond  // for the reply to a statement that is being cancelled
 )
 
 // patienceKey is where a context carries the time.Time from which on an

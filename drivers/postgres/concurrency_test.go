@@ -1,0 +1,356 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+)
+
+// lockRow holds a thread's row until the function it returns is called.
+func lockRow(t testing.TB, begin func(context.Context, *sql.TxOptions) (*sql.Tx, error), thread string) (release func()) {
+	t.Helper()
+	tx, err := begin(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec("SELECT 1 FROM agent_checkpoints WHERE thread_id = $1 FOR UPDATE", thread); err != nil {
+		t.Fatal(err)
+	}
+	return func() { tx.Rollback() }
+}
+
+// waiting is how many of the driver's statements wait for a lock.
+func waiting(t testing.TB, db *sql.DB) int {
+	t.Helper()
+	n := 0
+	if err := db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'checkpoint' AND wait_event_type = 'Lock'`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestManySavers has 16 connections save one thread, in every isolation level
+// a database can have as its default: versions and history have no gaps and no
+// save is lost.
+func TestManySavers(t *testing.T) {
+	t.Parallel()
+	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
+		for _, keep := range []int{1, 5, driver.KeepAll} {
+			t.Run(fmt.Sprintf("%s, history %d", isolation, keep), func(t *testing.T) {
+				t.Parallel()
+				dsn := testserver.Postgres(t)
+				name := selectText(t, plain(t, dsn), "SELECT current_database()")
+				mustExec(t, plain(t, dsn), "ALTER DATABASE "+name+" SET default_transaction_isolation = '"+isolation+"'")
+				b := openReady(t, words(dsn, "max_connections=16"))
+				const savers, each = 16, 12
+				ids := make(map[int64]string)
+				var mu sync.Mutex
+				var running sync.WaitGroup
+				for range savers {
+					running.Go(func() {
+						for range each {
+							req := save("thread", `{"n": 1}`)
+							req.Keep = keep
+							info, err := b.Save(t.Context(), req)
+							if err != nil {
+								t.Error(err)
+								return
+							}
+							mu.Lock()
+							if other, taken := ids[info.Version]; taken {
+								t.Errorf("version %d was given to %s and to %s", info.Version, other, info.ID)
+							}
+							ids[info.Version] = req.ID
+							mu.Unlock()
+						}
+					})
+				}
+				running.Wait()
+				versions := history(t, b, "thread")
+				if want := min(keep, savers*each); len(versions) != want {
+					t.Errorf("%d versions are kept, want %d", len(versions), want)
+				}
+				for i, info := range versions {
+					if want := int64(savers*each - i); info.Version != want || info.ID != ids[want] {
+						t.Errorf("place %d of the history is version %d with id %s, want version %d with id %s", i, info.Version, info.ID, want, ids[want])
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestSameIDAtOnce: savers with one id, beside others, are one save, also where
+// it has become an old version while they waited.
+func TestSameIDAtOnce(t *testing.T) {
+	t.Parallel()
+	b := openReady(t, words(testserver.Postgres(t), "max_connections=16"))
+	for round := range 20 {
+		thread := fmt.Sprint("thread-", round)
+		repeated := save(thread, `{"repeated": true}`)
+		repeated.Keep = 100
+		got := make([]driver.Info, 8)
+		var running sync.WaitGroup
+		for i := range got {
+			running.Go(func() {
+				info, err := b.Save(t.Context(), repeated)
+				if err != nil {
+					t.Error(err)
+				}
+				got[i] = info
+				other := save(thread, `{}`)
+				other.Keep = 100
+				if _, err := b.Save(t.Context(), other); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		running.Wait()
+		for _, info := range got {
+			if info.Version != got[0].Version {
+				t.Fatalf("one id is version %d and %d", got[0].Version, info.Version)
+			}
+		}
+		if n := len(history(t, b, thread)); n != 1+len(got) {
+			t.Errorf("%d versions, want %d", n, 1+len(got))
+		}
+	}
+}
+
+// TestSaveDeleteAndHistory: what a deleted thread has left never shows in the
+// history of the next one.
+func TestSaveDeleteAndHistory(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.Postgres(t)
+	b := openReady(t, words(dsn, "max_connections=12"))
+	var running sync.WaitGroup
+	for i := range 12 {
+		running.Go(func() {
+			for n := range 60 {
+				if i < 3 && n%6 == 0 {
+					if err := b.Delete(t.Context(), key("thread")); err != nil {
+						t.Error(err)
+					}
+				}
+				req := save("thread", `{}`)
+				req.Keep = 4
+				if i == 11 { // expires at once, so that the next save begins anew
+					req.ExpiresAt = req.Now.Add(time.Microsecond)
+				}
+				info, err := b.Save(t.Context(), req)
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				last := int64(0)
+				for old := range b.History(t.Context(), driver.HistoryRequest{Key: req.Key, Now: req.Now}) {
+					if last > 0 && old.Version != last-1 {
+						t.Errorf("version %d follows %d", old.Version, last)
+					}
+					last = old.Version
+				}
+				_ = info
+			}
+		})
+	}
+	running.Wait()
+	if err := b.Delete(t.Context(), key("thread")); err != nil {
+		t.Fatal(err)
+	}
+	if got := selectText(t, plain(t, dsn), "SELECT count(*) FROM agent_checkpoints_history"); got != "0" {
+		t.Errorf("%s old versions are left of a deleted thread", got)
+	}
+}
+
+func TestUpdateLosesNoIncrement(t *testing.T) {
+	t.Parallel()
+	store := checkpoint.New(openReady(t, testserver.Postgres(t)), checkpoint.WithHistory(3))
+	const writers, each = 8, 25
+	var running sync.WaitGroup
+	for range writers {
+		running.Go(func() {
+			for range each {
+				if _, err := checkpoint.Update(t.Context(), store, "counter", func(n *int) error { *n++; return nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	if n, info, err := checkpoint.Get[int](t.Context(), store, "counter"); err != nil || n != writers*each || info.Version != writers*each {
+		t.Errorf("counted %d, version %d, %v, want %d", n, info.Version, err, writers*each)
+	}
+}
+
+// TestDeadlock makes a save the victim of a deadlock, by a trigger that takes a
+// second lock.
+func TestDeadlock(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.Postgres(t)
+	db := plain(t, dsn)
+	b := openReady(t, words(dsn, "options=-c%20deadlock_timeout%3D20ms"))
+	mustSave(t, b, save("thread", `1`))
+	mustExec(t, db, `CREATE TABLE gate (x int); INSERT INTO gate VALUES (1); CREATE TABLE second (x int); INSERT INTO second VALUES (1)`,
+		`CREATE FUNCTION lock_more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM FROM gate FOR SHARE; PERFORM FROM second FOR UPDATE; RETURN NEW; END'`,
+		`CREATE TRIGGER lock_more AFTER UPDATE ON agent_checkpoints FOR EACH ROW EXECUTE FUNCTION lock_more()`)
+	begin := func(statement string) *sql.Tx {
+		t.Helper()
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err == nil {
+			_, err = tx.Exec(statement)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tx.Rollback() })
+		return tx
+	}
+	gate := begin("SELECT FROM gate FOR UPDATE")
+	other := begin("SET LOCAL deadlock_timeout = '1min'; SELECT FROM second FOR UPDATE")
+
+	saved := make(chan error, 1)
+	go func() {
+		info, err := b.Save(t.Context(), save("thread", `2`))
+		if err == nil && info.Version != 2 {
+			err = fmt.Errorf("version %d, want 2", info.Version)
+		}
+		saved <- err
+	}()
+	await(t, func() bool { return waiting(t, db) == 1 }) // the save has the thread's row, and is at the gate
+	locked := make(chan error, 1)
+	go func() {
+		_, err := other.Exec("SELECT FROM agent_checkpoints FOR UPDATE")
+		locked <- errors.Join(err, other.Commit())
+	}()
+	await(t, func() bool {
+		return selectText(t, db, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == "2"
+	})
+	gate.Rollback() // the save asks for the second lock, which closes the circle
+	if err := <-locked; err != nil {
+		t.Errorf("the other side of the deadlock: %v", err)
+	}
+	if err := <-saved; err != nil {
+		t.Errorf("Save: %v", err)
+	}
+}
+
+// TestPoolExhausted: an operation waits for a free connection as long as its
+// context allows.
+func TestPoolExhausted(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.Postgres(t)
+	db := plain(t, dsn)
+	b := openReady(t, words(dsn, "max_connections=2"))
+	mustSave(t, b, save("thread", `1`))
+	release := lockRow(t, db.BeginTx, "thread")
+	saved := make(chan error, 2)
+	for range 2 {
+		go func() { _, err := b.Save(t.Context(), save("thread", `2`)); saved <- err }()
+	}
+	await(t, func() bool { return waiting(t, db) == 2 })
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := load(ctx, b, "thread"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Load with a deadline: got %v, want context.DeadlineExceeded", err)
+	}
+	_, err := load(t.Context(), b, "thread")
+	const want = "database unavailable: all 2 connections of the pool are in use (max_connections)"
+	if !errors.Is(err, driver.ErrUnavailable) || !strings.HasPrefix(fmt.Sprint(err), want) {
+		t.Errorf("Load without one: got %v, want %s", err, want)
+	}
+	release()
+	for range 2 {
+		if err := <-saved; err != nil && !errors.Is(err, driver.ErrUnavailable) { // it waited for 8 s
+			t.Errorf("Save: %v", err)
+		}
+	}
+	if _, err := load(t.Context(), b, "thread"); err != nil {
+		t.Errorf("Load when connections are free: %v", err)
+	}
+}
+
+// TestPurgeBesideSavers: purging neither blocks nor is blocked, and removes
+// exactly what has expired.
+func TestPurgeBesideSavers(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.Postgres(t)
+	db := plain(t, dsn)
+	b := openReady(t, words(dsn, "max_connections=12"))
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	const expired = 3000
+	mustExec(t, db, fmt.Sprintf(`INSERT INTO agent_checkpoints (thread_id, state, id, size, expires_at)
+		SELECT 'old-' || g, '{}', 'id', 2, timestamptz '2001-01-01' FROM generate_series(1, %d) g`, expired))
+	mustSave(t, b, save("held", `1`))
+	mustExec(t, db, `UPDATE agent_checkpoints SET expires_at = '2001-01-01' WHERE thread_id = 'held'`)
+	release := lockRow(t, db.BeginTx, "held") // a saver in the middle of its work
+	defer release()
+
+	var purged, revived int64
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	for range 4 {
+		running.Go(func() {
+			n, err := b.Purge(t.Context(), "agents", now)
+			mu.Lock()
+			defer mu.Unlock()
+			if purged += n; err != nil {
+				t.Errorf("Purge: %v", err)
+			}
+		})
+	}
+	for i := range 4 {
+		running.Go(func() {
+			for n := range 100 {
+				req := save(fmt.Sprint("old-", i*700+n*7+1), `{}`)
+				info, err := b.Save(t.Context(), req)
+				if err != nil || info.Version != 1 {
+					t.Errorf("Save: %v, %v, want version 1", info, err)
+				}
+				mu.Lock()
+				revived++
+				mu.Unlock()
+			}
+		})
+	}
+	running.Wait()
+	left, err := drain(b.List(t.Context(), driver.ListRequest{Namespace: "agents", Prefix: "old-", Now: now}))
+	if err != nil || int64(len(left)) != revived {
+		t.Errorf("%d threads are left, %v, want the %d that were saved again", len(left), err, revived)
+	}
+	if got := selectText(t, db, "SELECT count(*) FROM agent_checkpoints WHERE expires_at IS NOT NULL AND thread_id <> 'held'"); got != "0" {
+		t.Errorf("%s expired rows are left", got)
+	}
+	if purged > expired || purged < expired-revived {
+		t.Errorf("%d purged of %d, of which at most %d were saved again", purged, expired, revived)
+	}
+}
+
+// TestWithoutPrepareBehindAPooler: prepared statements behind a pooler in
+// transaction mode give an error that says what to do.
+func TestWithoutPrepareBehindAPooler(t *testing.T) {
+	t.Parallel()
+	bouncer := testserver.PgBouncer(t, testserver.Postgres(t), "default_pool_size = 1")
+	a, b := open(t, bouncer.URL), open(t, bouncer.URL)
+	var err error
+	for range 10 {
+		for _, b := range []*backend{a, b} {
+			_, e := b.Save(t.Context(), save("thread", `1`))
+			_, e2 := load(t.Context(), b, "thread")
+			err = errors.Join(err, e, e2)
+		}
+	}
+	if !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "add prepare=false to the DSN") {
+		t.Errorf("got %v, want ErrUnavailable that asks for prepare=false", err)
+	}
+}
