@@ -94,7 +94,15 @@ func (c *victim) save(who string) func(context.Context) error {
 				return err
 			}
 			n := int(last.Version) + 1
-			info, err := c.store.Save(ctx, thread, state{N: n, Pad: strings.Repeat("x", padding(n))})
+			condition := checkpoint.IfAbsent()
+			if n > 1 {
+				condition = checkpoint.IfMatch(last.ID)
+			}
+			c.say("saving %s %d", thread, n)
+			info, err := c.store.Save(ctx, thread, state{N: n, Pad: strings.Repeat("x", padding(n))}, condition)
+			if errors.Is(err, checkpoint.ErrConflict) {
+				continue // with the save of a process that was killed before
+			}
 			if err != nil {
 				return err
 			}

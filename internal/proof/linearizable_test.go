@@ -31,7 +31,7 @@ func TestLinearizable(t *testing.T) {
 		total := explore(t, d.handles(t, workers), d, seed, shortly(*proofDuration, 3*time.Second))
 		t.Log(total)
 		if len(total.problems) > 0 {
-			t.Errorf("seed %d:\n%s", total.failed, strings.Join(total.problems, "\n"))
+			t.Errorf("seed %d, fault %q:\n%s", total.failed, total.fault, strings.Join(total.problems, "\n"))
 		}
 	})
 }
@@ -44,6 +44,7 @@ type verdict struct {
 	late                          time.Duration
 	problems                      []string
 	failed                        uint64 // the seed of the round with the problems
+	fault                         string // its fault
 }
 
 func (v *verdict) String() string {
@@ -76,6 +77,7 @@ func explore(t testing.TB, handles []driver.Backend, d *deployment, seed uint64,
 		}
 		r.run(t.Context())
 		total.faults[name]++
+		total.fault = name
 		total.check(t, r, model, lossy)
 	}
 	return total

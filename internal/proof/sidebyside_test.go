@@ -165,10 +165,10 @@ func (p *pair) importCheckpoint(t *rapid.T) {
 	}
 	req := driver.ImportRequest{Now: p.now, Keep: rapid.SampledFrom([]int{1, 3, driver.KeepAll}).Draw(t, "keep")}
 	req.Key, req.ID = p.key(t), p.newID()
-	if rapid.IntRange(0, 3).Draw(t, "again") == 0 {
-		req.ID = rapid.SampledFrom(p.ids).Draw(t, "id")
-	}
 	req.Version = rapid.Int64Range(1, 6).Draw(t, "version")
+	if cp, err := p.want.Load(p.ctx, driver.LoadRequest{Key: req.Key, Now: p.now}); err == nil && rapid.IntRange(0, 3).Draw(t, "again") == 0 {
+		req.ID, req.Version = cp.ID, cp.Version
+	}
 	req.CreatedAt = p.now.Add(-time.Hour)
 	req.SavedAt = p.now.Add(-time.Minute)
 	req.ExpiresAt = p.expiry(t)

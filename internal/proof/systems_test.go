@@ -20,6 +20,9 @@ type system struct {
 // systems is what is tested: a line for each database.
 var systems = []system{
 	{"memory", startMemory},
+	{"sqlite", startSQLite},
+	{"postgres", startPostgres},
+	{"pgbouncer", startPgBouncer},
 }
 
 // A deployment is one running instance of a system, empty at first, that ends

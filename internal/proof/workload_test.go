@@ -20,6 +20,7 @@ const (
 	keep        = 3
 	maxOpen     = 3 // impatient operations of a worker in a round
 	callTimeout = 10 * time.Second
+	patience    = 45 * time.Second // an outage that lasts longer is a failure
 )
 
 // hostile names of threads, so that mistaken identity shows.
@@ -34,6 +35,7 @@ type round struct {
 	h       *history
 	base    time.Time
 	fault   *fault
+	abandon context.CancelFunc // ends the round early
 }
 
 // A worker is one client. Its clock stands still during an operation.
@@ -58,6 +60,8 @@ type state struct {
 
 // run returns when all workers are done and the fault is mended.
 func (r *round) run(ctx context.Context) {
+	ctx, r.abandon = context.WithCancel(ctx)
+	defer r.abandon()
 	namespace := fmt.Sprintf("round-%d", r.seed)
 	var workersDone, faultDone sync.WaitGroup
 	faulty, calm := context.WithCancel(ctx)
@@ -132,6 +136,7 @@ func (w *worker) operate(ctx context.Context) {
 	case 1:
 		w.clock = w.clock.Add(-time.Hour)
 	}
+	whole := ctx
 	var end context.CancelFunc
 	if w.random.IntN(10) == 0 && w.impatient < maxOpen {
 		w.impatient++
@@ -196,15 +201,14 @@ func (w *worker) operate(ctx context.Context) {
 	}
 	if uncertain(err) {
 		end()
-		w.afterFailure(thread)
+		w.afterFailure(whole, thread)
 	}
 }
 
 // afterFailure waits until the database answers again, so that one outage leaves
 // one operation of each worker open and not hundreds. Then it may try the save
 // once more, as applications do.
-func (w *worker) afterFailure(thread string) {
-	ctx := w.t.Context()
+func (w *worker) afterFailure(ctx context.Context, thread string) {
 	failed := w.last
 	w.wait(ctx, thread)
 	if failed.ID != "" && w.random.IntN(2) == 0 {
@@ -216,7 +220,7 @@ func (w *worker) afterFailure(thread string) {
 
 // wait returns when the database has answered.
 func (w *worker) wait(ctx context.Context, thread string) {
-	for give := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for give := time.Now().Add(patience); ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		ctx, end := context.WithTimeout(ctx, 2*time.Second)
 		_, err := w.store.Stat(ctx, thread)
 		end()
@@ -224,8 +228,8 @@ func (w *worker) wait(ctx context.Context, thread string) {
 			return
 		}
 		if time.Now().After(give) {
-			w.h.problem("no answer for a minute after a fault: %v", err)
-			return
+			w.h.problem("no answer for %v: %v", patience, err)
+			w.abandon()
 		}
 	}
 }
