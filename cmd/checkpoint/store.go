@@ -93,10 +93,7 @@ func (s source) file() (string, bool) {
 		return "", false
 	}
 	config, err := sqlite.ParseConfig(s.withoutCommonWords())
-	if err != nil || config.Path == "" || config.Path == ":memory:" {
-		return "", false
-	}
-	return config.Path, true
+	return config.Path, err == nil && config.Path != sqlite.Memory
 }
 
 // parseKeys reads the keys of an encrypted store.
@@ -149,14 +146,18 @@ func (s source) openRaw() (*rawStore, error) {
 	if v, ok := s.word("max_state_size"); ok {
 		raw.maxSize, _ = strconv.Atoi(v)
 	}
-	d, err := registry.FindDriver(registry.Drivers, name)
+	raw.Backend, err = s.openBackend()
+	return raw, err
+}
+
+// openBackend opens the driver's backend, which gets the URL without the words of
+// package checkpoint.
+func (s source) openBackend() (driver.Backend, error) {
+	d, err := registry.FindDriver(registry.Drivers, s.driver())
 	if err != nil {
 		return nil, err
 	}
-	if raw.Backend, err = d.Open(s.withoutCommonWords()); err != nil {
-		return nil, err
-	}
-	return raw, nil
+	return d.Open(s.withoutCommonWords())
 }
 
 // withoutCommonWords returns the URL less the words of package checkpoint, as a
