@@ -104,7 +104,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add(start, newDemo(a), newPing(a), newDrivers(a))
 	add(state, newList(a), newLoad(a), newSave(a), newStat(a), newDelete(a))
-	add(stores, newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a), newVerify(a))
+	add(stores, newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a), newVerify(a), newBench(a))
 	add(versions, newHistory(a), newDiff(a), newRestore(a), newFork(a))
 	root.AddCommand(newVersion(a))
 	return root

@@ -50,6 +50,12 @@ func (s source) open(opts ...checkpoint.Option) (*checkpoint.Store, error) {
 	if _, ok := s.word("history"); !ok {
 		opts = append(opts, checkpoint.WithHistory(checkpoint.KeepAll))
 	}
+	return s.openWith(opts)
+}
+
+// openWith opens the store with what the flags and the environment say, and with
+// options.
+func (s source) openWith(opts []checkpoint.Option) (*checkpoint.Store, error) {
 	if s.namespace != "" {
 		opts = append(opts, checkpoint.WithNamespace(s.namespace))
 	}
