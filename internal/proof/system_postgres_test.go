@@ -31,7 +31,7 @@ func startPgBouncer(t testing.TB) *deployment {
 	server := testserver.StartPostgres(t, testserver.PostgresOptions{})
 	bouncer := testserver.PgBouncer(t, server.URL, "server_login_retry = 1")
 	d := postgresDeployment(server.URL, withWord(t, bouncer.URL, "prepare", "false"))
-	d.faults = append(d.faults, fault{name: "pooler killed", strike: func(ctx context.Context, r *rand.Rand) {
+	d.faults = append(d.faults, fault{name: "pooler killed", strike: func(ctx context.Context, r *rand.Rand, _ string) {
 		bouncer.Kill()
 		pause(ctx, r, 200*time.Millisecond)
 		bouncer.Restart()
@@ -53,7 +53,7 @@ func postgresDeployment(direct, dsn string) *deployment {
 		stored: func(t testing.TB) int {
 			return countRows(t, "postgres", direct, `SELECT (SELECT count(*) FROM agent_checkpoints) + (SELECT count(*) FROM agent_checkpoints_history)`)
 		},
-		faults: []fault{{name: "sessions terminated", strike: func(ctx context.Context, r *rand.Rand) {
+		faults: []fault{{name: "sessions terminated", strike: func(ctx context.Context, r *rand.Rand, _ string) {
 			db, err := sql.Open("postgres", direct)
 			if err != nil {
 				return

@@ -23,6 +23,9 @@ var systems = []system{
 	{"sqlite", startSQLite},
 	{"postgres", startPostgres},
 	{"pgbouncer", startPgBouncer},
+	{"redis", startRedis},
+	{"sentinel", startSentinel},
+	{"cluster", startCluster},
 }
 
 // A deployment is one running instance of a system, empty at first, that ends
@@ -41,8 +44,9 @@ type deployment struct {
 type fault struct {
 	name  string
 	lossy bool // acknowledged saves may be lost, as the driver documents
-	// strike hurts, and returns when everything is mended, soon if ctx ends.
-	strike func(ctx context.Context, r *mathrand.Rand)
+	// strike hurts while a round works on a namespace, and returns when
+	// everything is mended, soon if ctx ends.
+	strike func(ctx context.Context, r *mathrand.Rand, namespace string)
 }
 
 func startMemory(testing.TB) *deployment {

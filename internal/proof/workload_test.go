@@ -72,7 +72,7 @@ func (r *round) run(ctx context.Context) {
 			for range 2 {
 				select {
 				case <-time.After(time.Duration(random.IntN(100)) * time.Millisecond):
-					r.fault.strike(faulty, random)
+					r.fault.strike(faulty, random, namespace)
 				case <-faulty.Done():
 					return
 				}
