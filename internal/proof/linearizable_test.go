@@ -28,7 +28,7 @@ import (
 func TestLinearizable(t *testing.T) {
 	eachSystem(t, func(t *testing.T, d *deployment) {
 		seed := seedOf(t)
-		total := explore(t, d.handles(t, workers), d, seed, shortly(*proofDuration, 3*time.Second))
+		total := explore(t, d.handles(t, workers), d, seed, shortly(*proofDuration, 2*time.Second))
 		t.Log(total)
 		if len(total.problems) > 0 {
 			t.Errorf("seed %d, fault %q:\n%s", total.failed, total.fault, strings.Join(total.problems, "\n"))

@@ -12,7 +12,7 @@ import (
 
 var (
 	proofDuration = flag.Duration("proof.duration", 0, "how long TestLinearizable works on each system; 0: its short form")
-	proofKills    = flag.Int("proof.kills", 8, "how many processes TestKilled kills on each system")
+	proofKills    = flag.Int("proof.kills", 5, "how many processes TestKilled kills on each system")
 	proofSeed     = flag.Uint64("proof.seed", 0, "the seed of random operations; 0: a random one")
 )
 
