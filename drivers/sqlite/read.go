@@ -36,7 +36,7 @@ func (s *session) load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	var row sqlstore.Row
 	var state payload
 	if err := s.query(ctx, func() error {
-		err := stmt.QueryRowContext(ctx, args...).Scan(row.Dest(&state)...)
+		err := stmt.QueryRowContext(ctx, args...).Scan(row.Dest(&state)[1:]...)
 		if errors.Is(err, sql.ErrNoRows) {
 			return driver.ErrNotFound
 		}
@@ -48,6 +48,7 @@ func (s *session) load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	if err != nil {
 		return driver.Checkpoint{}, err
 	}
+	info.Thread = req.Thread
 	if len(state) != info.Size {
 		return driver.Checkpoint{}, fmt.Errorf("%w: version %d of thread %q has %d bytes and should have %d",
 			driver.ErrCorrupt, info.Version, info.Thread, len(state), info.Size)

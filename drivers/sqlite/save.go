@@ -1,7 +1,7 @@
 package sqlite
 
 import (
-	"database/sql"
+	"fmt"
 	"maps"
 	"math"
 	"time"
@@ -10,38 +10,66 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
-// A head is the latest version of a thread, dead or alive.
+// A head is what a save has to know of a thread, dead or alive.
 type head struct {
-	driver.Info       // the zero value where there is none
-	live        bool  // it is there, and has not expired
-	key         int64 // of its row, 0 where there is none
-	oldest      int64 // the lowest of the older versions that are kept, 0 if there is none
-	withID      int64 // the older version that has the id asked for, 0 if there is none
+	live    bool  // it is there, and has not expired
+	key     int64 // of the row of its latest version, 0 if there is none
+	id      string
+	version int64
+	created time.Time
+	oldest  int64 // the lowest of the older versions, 0 if there is none
+	withID  int64 // the older version that has the id asked for, 0 if there is none
 }
 
 // head reads the head of a thread and looks for id among its older versions.
 func (tx *transaction) head(key driver.Key, id string, now time.Time) (head, error) {
-	var h head
-	var row sqlstore.Row
-	var oldest, withID sql.NullInt64
-	found, err := tx.row(tx.session.stmt.head, []any{key.Namespace, key.Thread, id}, row.Dest(&h.key, &oldest, &withID))
+	var v [7]any
+	found, err := tx.row(tx.session.stmt.head, []any{key.Namespace, key.Thread, id}, []any{&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]})
 	if err != nil || !found {
 		return head{}, err
 	}
-	h.oldest, h.withID = oldest.Int64, withID.Int64
-	h.Info, err = row.Info(key.Namespace)
-	h.live = !h.Expired(now)
-	return h, err
+	rowid, ok1 := v[0].(int64)
+	headID, ok2 := v[1].(string)
+	version, ok3 := v[2].(int64)
+	created, ok4 := v[3].(int64)
+	expires, ok5 := v[4].(int64)
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 && v[4] != nil {
+		return head{}, fmt.Errorf("%w: the latest row of thread %q holds values of other types", driver.ErrCorrupt, key.Thread)
+	}
+	h := head{
+		live: v[4] == nil || expires > now.UnixMicro(),
+		key:  rowid, id: headID, version: version, created: time.UnixMicro(created).UTC(),
+	}
+	h.oldest, _ = v[5].(int64)
+	h.withID, _ = v[6].(int64)
+	return h, nil
 }
 
-// older reads an older version, and returns the zero Info if it is not kept.
-func (tx *transaction) older(key driver.Key, version int64) (driver.Info, error) {
+// info reads the Info of the latest version, which is there, or of an older
+// one, for which it returns the zero Info if it is not kept.
+func (tx *transaction) info(key driver.Key, h head, version int64) (driver.Info, error) {
+	stmt, args := tx.session.stmt.latest, []any{key.Namespace, key.Thread}
+	if version != h.version {
+		stmt, args = tx.session.stmt.older, append(args, version)
+	}
 	var row sqlstore.Row
-	found, err := tx.row(tx.session.stmt.older, []any{key.Namespace, key.Thread, version}, row.Dest())
+	found, err := tx.row(stmt, args, row.Dest())
 	if err != nil || !found {
 		return driver.Info{}, err
 	}
 	return row.Info(key.Namespace)
+}
+
+// conflict returns the error of a write that met the thread as it is.
+func (tx *transaction) conflict(key driver.Key, h head) error {
+	if !h.live {
+		return &driver.ConflictError{}
+	}
+	current, err := tx.info(key, h, h.version)
+	if err != nil {
+		return err
+	}
+	return &driver.ConflictError{Current: current}
 }
 
 // save decides a save and writes it.
@@ -52,14 +80,14 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 	}
 	if h.live { // rule 3 comes before the condition: a repeated save is no conflict
 		switch {
-		case h.ID == req.ID:
-			return h.Info, nil
+		case h.id == req.ID:
+			return tx.info(req.Key, h, h.version)
 		case h.withID > 0:
-			return tx.older(req.Key, h.withID)
+			return tx.info(req.Key, h, h.withID)
 		}
 	}
-	if err := check(req.Match, h); err != nil {
-		return driver.Info{}, err
+	if m := req.Match; m.Absent && h.live || m.ID != "" && (!h.live || m.ID != h.id) {
+		return driver.Info{}, tx.conflict(req.Key, h)
 	}
 	info := driver.Info{
 		Key:       req.Key,
@@ -73,23 +101,12 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 		ExpiresAt: req.ExpiresAt,
 	}
 	if h.live {
-		info.Version, info.CreatedAt = h.Version+1, h.CreatedAt
+		info.Version, info.CreatedAt = h.version+1, h.created
 	}
 	if err := tx.put(h, info, req.Payload, req.Keep); err != nil {
 		return driver.Info{}, err
 	}
 	return info, nil
-}
-
-// check decides a condition.
-func check(m driver.Match, h head) error {
-	switch {
-	case !h.live && m.ID != "":
-		return &driver.ConflictError{}
-	case h.live && (m.Absent || m.ID != "" && m.ID != h.ID):
-		return &driver.ConflictError{Current: h.Info}
-	}
-	return nil
 }
 
 // importCheckpoint decides an import and writes it.
@@ -98,17 +115,12 @@ func (tx *transaction) importCheckpoint(req driver.ImportRequest) error {
 	if err != nil {
 		return err
 	}
-	if h.live && req.Version <= h.Version {
-		there := h.Info
-		if req.Version < h.Version {
-			if there, err = tx.older(req.Key, req.Version); err != nil {
-				return err
-			}
+	if h.live && req.Version <= h.version {
+		there, err := tx.info(req.Key, h, req.Version)
+		if err != nil || there.ID == req.ID {
+			return err
 		}
-		if there.ID == req.ID {
-			return nil
-		}
-		return &driver.ConflictError{Current: h.Info}
+		return tx.conflict(req.Key, h)
 	}
 	info := req.Info
 	info.Size = len(req.Payload)
@@ -117,11 +129,24 @@ func (tx *transaction) importCheckpoint(req driver.ImportRequest) error {
 
 // rewrite replaces the payload of one version.
 func (tx *transaction) rewrite(req driver.RewriteRequest) error {
-	n, err := tx.exec(tx.session.stmt.rewrite, req.Encoding, len(req.Payload), req.Encoding == "json", notNil(req.Payload),
-		req.Namespace, req.Thread, req.Now.UnixMicro(), req.Version, req.ID)
-	if err == nil && n == 0 {
-		err = driver.ErrNotFound
+	h, err := tx.head(req.Key, req.ID, req.Now)
+	if err != nil {
+		return err
 	}
+	if !h.live {
+		return driver.ErrNotFound
+	}
+	key := h.key
+	if req.Version != h.version || req.ID != h.id {
+		found, err := tx.row(tx.session.stmt.olderKey, []any{req.Namespace, req.Thread, req.Version, req.ID}, []any{&key})
+		if err != nil {
+			return err
+		}
+		if !found {
+			return driver.ErrNotFound
+		}
+	}
+	_, err = tx.exec(tx.session.stmt.forEncoding(req.Encoding).rewrite, req.Encoding, len(req.Payload), notNil(req.Payload), key)
 	return err
 }
 
@@ -134,23 +159,23 @@ func (tx *transaction) rewrite(req driver.RewriteRequest) error {
 // deletion and an insertion would cost.
 func (tx *transaction) put(h head, info driver.Info, payload []byte, keep int) error {
 	stmt := &tx.session.stmt
-	values := []any{
+	write := stmt.forEncoding(info.Encoding)
+	values := make([]any, 0, 12)
+	values = append(values,
 		info.Version, info.ID, info.Encoding, info.Size, sqlstore.EncodeMetadata(info.Metadata),
-		info.CreatedAt.UnixMicro(), info.SavedAt.UnixMicro(), sqlstore.NullMicros(info.ExpiresAt),
-		info.Encoding == "json", notNil(payload),
-	}
+		info.CreatedAt.UnixMicro(), info.SavedAt.UnixMicro(), sqlstore.NullMicros(info.ExpiresAt), notNil(payload))
 	if h.key == 0 {
-		_, err := tx.exec(stmt.insert, append(values, info.Namespace, info.Thread)...)
+		_, err := tx.exec(write.insert, append(values, info.Namespace, info.Thread)...)
 		return err
 	}
 	lowest := info.Version - int64(keep) + 1 // of the versions to keep
-	if !h.live || h.Version != info.Version-1 || h.Version < lowest {
+	if !h.live || h.version != info.Version-1 || h.version < lowest {
 		if h.oldest > 0 {
 			if _, err := tx.exec(stmt.trim, info.Namespace, info.Thread, int64(math.MaxInt64)); err != nil {
 				return err
 			}
 		}
-		_, err := tx.exec(stmt.replace, append(values, h.key)...)
+		_, err := tx.exec(write.replace, append(values, h.key)...)
 		return err
 	}
 	if _, err := tx.exec(stmt.supersede, h.key); err != nil {
@@ -162,11 +187,11 @@ func (tx *transaction) put(h head, info driver.Info, payload []byte, keep int) e
 				return err
 			}
 		}
-		if n, err := tx.exec(stmt.recycle, append(values, info.Namespace, info.Thread, lowest-1)...); err != nil || n == 1 {
+		if n, err := tx.exec(write.recycle, append(values, info.Namespace, info.Thread, lowest-1)...); err != nil || n == 1 {
 			return err
 		}
 	}
-	_, err := tx.exec(stmt.insert, append(values, info.Namespace, info.Thread)...)
+	_, err := tx.exec(write.insert, append(values, info.Namespace, info.Thread)...)
 	return err
 }
 

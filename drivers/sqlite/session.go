@@ -11,18 +11,10 @@ import (
 	"runtime"
 	"time"
 
-	_ "embed"
-
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 	codes "modernc.org/sqlite/lib"
 )
-
-//go:embed statements.sql
-var statementsFile string
-
-// columns are those of a sqlstore.Row.
-const columns = "thread_id, id, version, size, encoding, metadata, created_at, saved_at, expires_at"
 
 // A session is what a backend has once the database is open: the pools, the
 // prepared statements and the writer.
@@ -41,14 +33,6 @@ type session struct {
 	writer      *writer
 }
 
-// statements are prepared once and, by database/sql, on each connection that
-// uses them.
-type statements struct {
-	head, older, insert, replace, recycle, supersede, rewrite, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
-
-	load, loadVersion, list, history, namespaces, version *sql.Stmt // reading
-}
-
 // open opens the database and brings its schema up to date.
 func (b *backend) open(ctx context.Context) (*session, error) {
 	s := &session{
@@ -56,8 +40,7 @@ func (b *backend) open(ctx context.Context) (*session, error) {
 		table:       b.cfg.TableName,
 		busyTimeout: b.cfg.BusyTimeout,
 		closed:      b.gate.closed,
-		sql: sqlstore.ParseStatements(statementsFile,
-			"{table}", sqlstore.Quote(b.cfg.TableName), "{schema}", sqlstore.Quote(schemaTable(b.cfg.TableName)), "{columns}", columns),
+		sql:         parseStatements(b.cfg.TableName),
 	}
 	s.writer = newWriter(s, b.gate)
 	if b.given != nil {
@@ -114,7 +97,7 @@ func (b *backend) openPools(s *session) error {
 		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
 	}
 	s.path, s.name = path, path
-	s.write = b.pool(&connector{path: path, pragmas: []string{synchronous, limit}, frozen: s.frozen != nil}, 1)
+	s.write = b.pool(&connector{path: path, pragmas: []string{synchronous, limit, "cache_size(-16384)"}, frozen: s.frozen != nil}, 1)
 	s.read = b.pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, min(max(4, runtime.GOMAXPROCS(0)), 16))
 	return nil
 }
@@ -138,61 +121,8 @@ func (s *session) start(ctx context.Context) error {
 		if err := s.ensureSchema(ctx); err != nil {
 			return err
 		}
-		return s.prepare(ctx)
+		return s.stmt.prepare(ctx, s.sql, s.write, s.read)
 	})
-}
-
-func (s *session) prepare(ctx context.Context) error {
-	if s.stmt.load != nil {
-		return nil
-	}
-	var made statements
-	for _, p := range []struct {
-		db   *sql.DB
-		name string
-		stmt **sql.Stmt
-	}{
-		{s.write, "head", &made.head},
-		{s.write, "older", &made.older},
-		{s.write, "insert", &made.insert},
-		{s.write, "replace", &made.replace},
-		{s.write, "recycle", &made.recycle},
-		{s.write, "supersede", &made.supersede},
-		{s.write, "rewrite", &made.rewrite},
-		{s.write, "trim", &made.trim},
-		{s.write, "delete", &made.delete},
-		{s.write, "purge_older", &made.purgeOlder},
-		{s.write, "purge_latest", &made.purgeLatest},
-		{s.write, "lock", &made.lock},
-		{s.read, "load", &made.load},
-		{s.read, "load_version", &made.loadVersion},
-		{s.read, "list", &made.list},
-		{s.read, "history", &made.history},
-		{s.read, "namespaces", &made.namespaces},
-		{s.read, "version", &made.version},
-	} {
-		stmt, err := p.db.PrepareContext(ctx, s.sql.Get(p.name))
-		if err != nil {
-			return errors.Join(err, made.close())
-		}
-		*p.stmt = stmt
-	}
-	s.stmt = made
-	return nil
-}
-
-func (m *statements) close() error {
-	var errs []error
-	for _, stmt := range []*sql.Stmt{
-		m.head, m.older, m.insert, m.replace, m.recycle, m.supersede, m.rewrite, m.trim, m.delete, m.purgeOlder, m.purgeLatest, m.lock,
-		m.load, m.loadVersion, m.list, m.history, m.namespaces, m.version,
-	} {
-		if stmt != nil {
-			errs = append(errs, stmt.Close())
-		}
-	}
-	*m = statements{}
-	return errors.Join(errs...)
 }
 
 // close lets go of the statements and of the pools that are the session's own.

@@ -1,34 +1,38 @@
 -- Every statement of the driver but those that make the tables. {table} is the
--- table of schema.sql, and {columns} are those that make an Info.
+-- table of schema.sql, {columns} are those that make an Info, and {state} is a
+-- parameter that is stored as TEXT or as a BLOB.
+--
+-- Where a statement reads one row, the names and declared types of its columns
+-- take longer to fetch than their values: hence "+id AS b".
 
 -- name: head
--- The latest version of a thread, dead or alive, and what a save has to know of
--- the older ones: the lowest version, and the one that was saved with this id.
-SELECT {columns}, key,
-  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0),
-  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3)
+-- What a save has to know of a thread, dead or alive: its latest version, the
+-- lowest of the older ones, and the older one that was saved with this id.
+SELECT +key AS a, +id AS b, +version AS c, +created_at AS d, +expires_at AS e,
+  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0) AS f,
+  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3) AS g
 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 
+-- name: latest
+SELECT {columns} FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
+
 -- name: older
--- One of the older versions.
 SELECT {columns} FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?3
 
 -- name: insert
 -- Adds a row for a new latest version.
 INSERT INTO {table} (latest, version, id, encoding, size, metadata, created_at, saved_at, expires_at, state, namespace, thread_id)
-VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, iif(?9, CAST(?10 AS TEXT), ?10), ?11, ?12)
+VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, {state}, ?, ?)
 
 -- name: replace
 -- Writes the new latest version over the row of the present one.
-UPDATE {table} SET version = ?1, id = ?2, encoding = ?3, size = ?4, metadata = ?5,
-  created_at = ?6, saved_at = ?7, expires_at = ?8, state = iif(?9, CAST(?10 AS TEXT), ?10)
-WHERE key = ?11
+UPDATE {table} SET version = ?, id = ?, encoding = ?, size = ?, metadata = ?, created_at = ?, saved_at = ?, expires_at = ?, state = {state}
+WHERE key = ?
 
 -- name: recycle
 -- Writes the new latest version over the row of an older one.
-UPDATE {table} SET latest = 1, version = ?1, id = ?2, encoding = ?3, size = ?4, metadata = ?5,
-  created_at = ?6, saved_at = ?7, expires_at = ?8, state = iif(?9, CAST(?10 AS TEXT), ?10)
-WHERE namespace = ?11 AND thread_id = ?12 AND latest = 0 AND version = ?13
+UPDATE {table} SET latest = 1, version = ?, id = ?, encoding = ?, size = ?, metadata = ?, created_at = ?, saved_at = ?, expires_at = ?, state = {state}
+WHERE namespace = ? AND thread_id = ? AND latest = 0 AND version = ?
 
 -- name: supersede
 -- Makes the present latest version an older one.
@@ -43,24 +47,21 @@ DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND v
 DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 
 -- name: rewrite
--- Replaces the state of one version of a live thread.
-UPDATE {table} SET encoding = ?1, size = ?2, state = iif(?3, CAST(?4 AS TEXT), ?4)
-WHERE key = (
-  SELECT key FROM {table} WHERE namespace = ?5 AND thread_id = ?6 AND latest = 1 AND version = ?8 AND id = ?9
-  UNION ALL
-  SELECT key FROM {table} WHERE namespace = ?5 AND thread_id = ?6 AND latest = 0 AND version = ?8 AND id = ?9)
-AND EXISTS (
-  SELECT 1 FROM {table} WHERE namespace = ?5 AND thread_id = ?6 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?7))
+-- Replaces the state of a version.
+UPDATE {table} SET encoding = ?, size = ?, state = {state} WHERE key = ?
+
+-- name: older_key
+SELECT key FROM {table} WHERE namespace = ? AND thread_id = ? AND latest = 0 AND version = ? AND id = ?
 
 -- name: load
-SELECT {columns}, CAST(state AS BLOB) FROM {table}
+SELECT {loaded} FROM {table}
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
 
 -- name: load_version
-SELECT {columns}, CAST(state AS BLOB) FROM {table}
+SELECT {loaded} FROM {table}
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND version = ?4
 UNION ALL
-SELECT {columns}, CAST(state AS BLOB) FROM {table}
+SELECT {loaded} FROM {table}
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?4 AND EXISTS (
   SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
 

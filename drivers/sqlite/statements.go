@@ -1,0 +1,140 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	_ "embed"
+
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
+)
+
+//go:embed statements.sql
+var statementsFile string
+
+// columns are those of a sqlstore.Row, and loaded those without the thread,
+// which whoever loads it knows, and with the state.
+const (
+	columns = "thread_id, id, version, size, encoding, metadata, created_at, saved_at, expires_at"
+	loaded  = "+id AS a, +version AS b, +size AS c, +encoding AS d, +metadata AS e, +created_at AS f, +saved_at AS g, +expires_at AS h, CAST(state AS BLOB) AS i"
+)
+
+// parseStatements returns the statements for one table. Those that write a
+// state are there twice: text_insert for JSON, blob_insert for anything else.
+func parseStatements(table string) sqlstore.Statements {
+	words := func(state string) []string {
+		return []string{
+			"{table}", sqlstore.Quote(table), "{schema}", sqlstore.Quote(schemaTable(table)),
+			"{columns}", columns, "{loaded}", loaded, "{state}", state,
+		}
+	}
+	all := sqlstore.ParseStatements(statementsFile, words("?")...)
+	asText := sqlstore.ParseStatements(statementsFile, words("CAST(? AS TEXT)")...)
+	for name, text := range asText {
+		if text != all[name] {
+			all["text_"+name], all["blob_"+name] = text, all[name]
+		}
+	}
+	return all
+}
+
+// statements are prepared once and, by database/sql, on each connection that
+// uses them.
+type statements struct {
+	head, latest, older, olderKey, supersede, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
+	text, blob                                                                            stateStatements
+	load, loadVersion, list, history, namespaces, version                                 *sql.Stmt // reading
+}
+
+// stateStatements write a state in one of its two forms.
+type stateStatements struct {
+	insert, replace, recycle, rewrite *sql.Stmt
+}
+
+// forEncoding returns the statements that write a state of that encoding.
+func (m *statements) forEncoding(encoding string) *stateStatements {
+	if encoding == "json" {
+		return &m.text
+	}
+	return &m.blob
+}
+
+// all returns where each statement belongs, by its name; those that write
+// first.
+func (m *statements) all() (write, read []namedStatement) {
+	return []namedStatement{
+			{"head", &m.head},
+			{"latest", &m.latest},
+			{"older", &m.older},
+			{"older_key", &m.olderKey},
+			{"supersede", &m.supersede},
+			{"trim", &m.trim},
+			{"delete", &m.delete},
+			{"purge_older", &m.purgeOlder},
+			{"purge_latest", &m.purgeLatest},
+			{"lock", &m.lock},
+			{"text_insert", &m.text.insert},
+			{"text_replace", &m.text.replace},
+			{"text_recycle", &m.text.recycle},
+			{"text_rewrite", &m.text.rewrite},
+			{"blob_insert", &m.blob.insert},
+			{"blob_replace", &m.blob.replace},
+			{"blob_recycle", &m.blob.recycle},
+			{"blob_rewrite", &m.blob.rewrite},
+		}, []namedStatement{
+			{"load", &m.load},
+			{"load_version", &m.loadVersion},
+			{"list", &m.list},
+			{"history", &m.history},
+			{"namespaces", &m.namespaces},
+			{"version", &m.version},
+		}
+}
+
+type namedStatement struct {
+	name string
+	stmt **sql.Stmt
+}
+
+// prepare prepares every statement, or none.
+func (m *statements) prepare(ctx context.Context, texts sqlstore.Statements, write, read *sql.DB) error {
+	var made statements
+	writing, reading := made.all()
+	for i, s := range append(writing, reading...) {
+		db := write
+		if i >= len(writing) {
+			db = read
+		}
+		var err error
+		if *s.stmt, err = db.PrepareContext(ctx, withoutComments(texts.Get(s.name))); err != nil {
+			return errors.Join(err, made.close())
+		}
+	}
+	*m = made
+	return nil
+}
+
+// withoutComments spares SQLite the lines that are there for people.
+func withoutComments(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "--") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+func (m *statements) close() error {
+	var errs []error
+	writing, reading := m.all()
+	for _, s := range append(writing, reading...) {
+		if *s.stmt != nil {
+			errs = append(errs, (*s.stmt).Close())
+			*s.stmt = nil
+		}
+	}
+	return errors.Join(errs...)
+}
