@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -96,6 +97,10 @@ func (w *writer) leave(op *write) {
 func (w *writer) drain() {
 	defer w.gate.leave()
 	for {
+		// Those whose writes have just been committed are runnable now, and
+		// mostly have another: without a moment for them, a batch of one
+		// would follow each batch of many.
+		runtime.Gosched()
 		b := w.next()
 		if b == nil {
 			return
