@@ -10,14 +10,16 @@ import (
 
 // bareOperations returns what the database's own client does, to be measured
 // beside the store's operations. remove takes away what it wrote.
-func bareOperations(ctx context.Context, src source, payload []byte) (operations []operation, remove func() error, err error) {
+func bareOperations(ctx context.Context, src source, payloads [2][]byte) (operations []operation, remove func() error, err error) {
 	client, err := bareclient.Open(ctx, src.withoutCommonWords())
 	if err != nil {
 		return nil, nil, fmt.Errorf("--bare: %w", err)
 	}
 	save, load := client.Does()
 	operations = []operation{
-		{"bare: " + save, func(ctx context.Context, i int) error { return client.Save(ctx, benchThread(i), payload) }},
+		{"bare: " + save, func(ctx context.Context, i int) error {
+			return client.Save(ctx, benchThread(i), payloads[benchRound(i)])
+		}},
 		{"bare: " + load, func(ctx context.Context, i int) error {
 			_, err := client.Load(ctx, benchThread(i))
 			return err

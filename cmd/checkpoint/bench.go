@@ -100,10 +100,10 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 		}
 	}()
 
-	state := agentstate.New(b.size, 1)
+	states := [2]agentstate.State{agentstate.New(b.size, 1), agentstate.New(b.size, 2)}
 	operations := []operation{
 		{"save", func(ctx context.Context, i int) error {
-			_, err := store.Save(ctx, benchThread(i), state)
+			_, err := store.Save(ctx, benchThread(i), states[benchRound(i)])
 			return err
 		}},
 		{"load", func(ctx context.Context, i int) error {
@@ -121,7 +121,7 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 		}},
 	}
 	if b.bare {
-		more, remove, err := bareOperations(ctx, src, agentstate.JSON(b.size, 1))
+		more, remove, err := bareOperations(ctx, src, [2][]byte{agentstate.JSON(b.size, 1), agentstate.JSON(b.size, 2)})
 		if err != nil {
 			return err
 		}
@@ -131,13 +131,19 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 	return b.measureAll(ctx, operations)
 }
 
-// An operation is measured over the threads 0 to benchThreads-1.
+// An operation is done for i = 0, 1, 2 and so on.
 type operation struct {
 	name string
 	do   func(ctx context.Context, i int) error
 }
 
-func benchThread(i int) string { return fmt.Sprintf("thread-%03d", i) }
+// benchThread names the thread of the operation i: one after the other, round and
+// round.
+func benchThread(i int) string { return fmt.Sprintf("thread-%03d", i%benchThreads) }
+
+// benchRound is 0 and 1 in turns. What is saved again must differ: SQLite, for one,
+// writes nothing for a row that stays as it is.
+func benchRound(i int) int { return i / benchThreads % 2 }
 
 func (b *benchmark) measureAll(ctx context.Context, operations []operation) error {
 	b.bar = b.progress("measuring", int64(len(operations))*b.duration.Milliseconds())
@@ -170,9 +176,9 @@ func (b *benchmark) measure(ctx context.Context, op operation, shown int64) (mea
 		wg.Go(func() {
 			var own latencies
 			var err error
-			for i := caller; err == nil && time.Since(began) < b.duration; i += b.callers {
+			for i := benchThreads + caller; err == nil && time.Since(began) < b.duration; i += b.callers {
 				start := time.Now()
-				if err = op.do(ctx, i%benchThreads); err == nil {
+				if err = op.do(ctx, i); err == nil {
 					own.add(time.Since(start))
 				}
 				if caller == 0 {

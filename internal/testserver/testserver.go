@@ -110,9 +110,15 @@ func sharedOnce(name string) *once {
 // Main runs the tests, stops the shared servers, removes the temporary folders
 // and exits.
 func Main(m *testing.M) {
+	os.Exit(Run(m))
+}
+
+// Run is Main without the exit, for a TestMain that has more to do. It returns
+// the exit status.
+func Run(m interface{ Run() int }) int {
 	code := m.Run()
 	stopShared()
-	os.Exit(code)
+	return code
 }
 
 func stopShared() {
