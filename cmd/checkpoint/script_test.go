@@ -1,28 +1,131 @@
 package main
 
 import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
+// serverMain runs the tests and then stops the servers that they have started.
+type serverMain struct{ m *testing.M }
+
+func (s serverMain) Run() int { return testserver.Run(s.m) }
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"checkpoint": main})
+	testscript.Main(serverMain{m}, map[string]func(){"checkpoint": main})
 }
 
-// TestScripts runs testdata/script/*.txtar, each in a folder of its own.
+// TestScripts runs testdata/script/*.txtar, each in a folder of its own, where the
+// store is the default: the SQLite file checkpoints.db.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	runScripts(t, "testdata/script", nil)
+}
+
+// TestStores runs testdata/stores/*.txtar on every kind of store.
+func TestStores(t *testing.T) {
+	t.Parallel()
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, "testdata/stores", func(t testing.TB, env *testscript.Env) {
+				for _, v := range []string{envStore, "OTHER"} {
+					env.Setenv(v, open(t))
+				}
+			})
+		})
+	}
+}
+
+// stores give the URL of an empty store, each time another one.
+var stores = map[string]func(testing.TB) string{
+	"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "store.db") },
+	"postgres": testserver.Postgres,
+	"redis":    func(t testing.TB) string { return withWord(testserver.Redis(t), "prefix="+rand.Text()[:8]+":") },
+}
+
+func withWord(url, word string) string {
+	if strings.Contains(url, "?") {
+		return url + "&" + word
+	}
+	return url + "?" + word
+}
+
+func runScripts(t *testing.T, folder string, setUp func(testing.TB, *testscript.Env)) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 folder,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("TMPDIR", env.WorkDir)
+			if setUp != nil {
+				setUp(env.T().(testing.TB), env)
+			}
 			return nil
 		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status,
+			"mask":   mask,
+		},
 	})
+}
+
+// status N COMMAND... runs a command and wants the exit status N.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// What differs from run to run.
+var (
+	ids   = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)
+	times = regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?\b`)
+	spans = regexp.MustCompile(`"(\w+_(us|ms)|per_second|count)":[0-9.e+]+`)
+)
+
+// mask FILE writes the last command's standard output to FILE, with ids, times and
+// durations made the same and JSON without white space.
+func mask(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mask FILE")
+	}
+	var out strings.Builder
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		var compact bytes.Buffer
+		if json.Compact(&compact, []byte(line)) == nil {
+			line = compact.String() + "\n"
+		}
+		line = ids.ReplaceAllString(line, "ID")
+		line = times.ReplaceAllString(line, "TIME")
+		out.WriteString(spans.ReplaceAllString(line, `"$1":0`))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
 }
