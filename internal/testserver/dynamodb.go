@@ -57,6 +57,7 @@ func startDynamoDB(o *owner, options DynamoDBOptions) (*Process, error) {
 		p.URL = "http://" + p.Addr
 		args := []string{
 			"-XX:+UseSerialGC", "-Xmx1g", // starts faster than with many threads for the collector
+			"-XX:-UsePerfData", "-Djava.io.tmpdir=" + p.Dir, // leaves no files elsewhere
 			"-Djava.library.path=" + filepath.Join(folder, "DynamoDBLocal_lib"),
 			"-jar", filepath.Join(folder, "DynamoDBLocal.jar"),
 			"-sharedDb", "-port", fmt.Sprint(port),
