@@ -62,7 +62,6 @@ type measured struct {
 func run(t *testing.T, s *subject, each time.Duration) []result {
 	t.Helper()
 	ctx := t.Context()
-	require(t, s.backend.Ping(ctx))
 	var all []result
 	sizes := s.sizes
 	if !*write {
@@ -80,7 +79,7 @@ func run(t *testing.T, s *subject, each time.Duration) []result {
 			one := saver{s.backend, state, 1, rand.Text}
 			many := saver{s.backend, state, 20, rand.Text}
 			floorSave := func(ctx context.Context, caller, i int) error {
-				return s.floor.save(ctx, thread("save", size, caller, i), state())
+				return s.bare.Save(ctx, thread("save", size, caller, i), state())
 			}
 			all = append(all, compare(t, "save", size, callers, each, func(ctx context.Context, caller, i int) error {
 				_, err := one.save(ctx, thread("save", size, caller, i), driver.Match{})
@@ -103,7 +102,7 @@ func run(t *testing.T, s *subject, each time.Duration) []result {
 					name := thread("load", size, caller, i)
 					_, err := one.save(ctx, name, driver.Match{})
 					require(t, err)
-					require(t, s.floor.save(ctx, name, state()))
+					require(t, s.bare.Save(ctx, name, state()))
 				}
 			}
 			all = append(all, compare(t, "load", size, callers, each, func(ctx context.Context, caller, i int) error {
@@ -113,7 +112,7 @@ func run(t *testing.T, s *subject, each time.Duration) []result {
 				}
 				return err
 			}, func(ctx context.Context, caller, i int) error {
-				_, err := s.floor.load(ctx, thread("load", size, caller, i))
+				_, err := s.bare.Load(ctx, thread("load", size, caller, i))
 				return err
 			}))
 		}

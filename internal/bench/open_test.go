@@ -1,7 +1,7 @@
 package bench
 
 import (
-	"database/sql"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -9,97 +9,74 @@ import (
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/postgres"
+	"github.com/go-ckpt/checkpoint/drivers/redis"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
+	"github.com/go-ckpt/checkpoint/internal/bareclient"
 	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
 // subjects open what is measured.
-var subjects = []func(*testing.T) *subject{openSQLite, openPostgres}
+var subjects = []func(*testing.T) *subject{openSQLite, openRedis, openPostgres}
 
 var allSizes = []int{2 << 10, 100 << 10, 1 << 20}
 
-func openBackend(t *testing.T, d driver.Driver, dsn string) driver.Backend {
-	t.Helper()
-	b, err := d.Open(dsn)
-	require(t, err)
-	t.Cleanup(func() { b.Close() })
-	return b
-}
-
 func openSQLite(t *testing.T) *subject {
-	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
-	path := filepath.Join(t.TempDir(), "floor.db")
-	// One connection writes, as in the driver: SQLite has one writer anyway.
-	write := openSQL(t, "sqlite", "file:"+path+pragmas)
-	write.SetMaxOpenConns(1)
-	read := openSQL(t, "sqlite", "file:"+path+pragmas)
-	f, err := newSQLFloor(t.Context(), write, read,
-		"CREATE TABLE floor (thread TEXT PRIMARY KEY, state TEXT NOT NULL)",
-		"INSERT INTO floor VALUES (?, ?) ON CONFLICT (thread) DO UPDATE SET state = excluded.state",
-		"SELECT state FROM floor WHERE thread = ?", true)
-	require(t, err)
-	var version string
-	require(t, read.QueryRowContext(t.Context(), "SELECT sqlite_version()").Scan(&version))
-	var mode, synchronous string
-	require(t, write.QueryRowContext(t.Context(), "SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous").Scan(&mode, &synchronous))
-	if mode != "wal" || synchronous != "2" {
-		t.Fatalf("the floor has journal_mode %s and synchronous %s, want wal and 2", mode, synchronous)
-	}
-	return &subject{
+	return open(t, &subject{
 		name:     "SQLite",
-		versions: "SQLite " + version + ", WAL, synchronous=FULL, " + module("modernc.org/sqlite"),
-		backend:  openBackend(t, sqlite.Driver{}, filepath.Join(t.TempDir(), "bench.db")),
-		floor:    f,
+		versions: "WAL, synchronous=FULL, " + module("modernc.org/sqlite"),
 		sizes:    allSizes,
-	}
+	}, sqlite.Driver{}, "sqlite:"+filepath.Join(t.TempDir(), "bench.db"))
 }
 
-func openSQL(t *testing.T, driverName, dsn string) *sql.DB {
-	t.Helper()
-	db, err := sql.Open(driverName, dsn)
-	require(t, err)
-	t.Cleanup(func() { db.Close() })
-	return db
+func openRedis(t *testing.T) *subject {
+	return open(t, &subject{
+		name:     "Redis",
+		versions: version(t, "redis-server", "--version") + ", " + module("github.com/redis/go-redis/v9"),
+		sizes:    allSizes,
+	}, redis.Driver{}, testserver.Redis(t))
 }
 
 func openPostgres(t *testing.T) *subject {
-	url := testserver.Postgres(t)
-	// Binary parameters make one round trip of a prepared statement with raw bytes.
-	separator := "?"
-	if strings.Contains(url, "?") {
-		separator = "&"
-	}
-	db := openSQL(t, "postgres", url+separator+"binary_parameters=yes")
-	db.SetMaxIdleConns(10)
-	f, err := newSQLFloor(t.Context(), db, db,
-		"CREATE TABLE floor (thread TEXT PRIMARY KEY, state JSONB NOT NULL)",
-		"INSERT INTO floor VALUES ($1, $2) ON CONFLICT (thread) DO UPDATE SET state = excluded.state",
-		"SELECT state FROM floor WHERE thread = $1", true)
-	require(t, err)
-	// The driver asks for the same where the server has it.
-	if _, err := db.ExecContext(t.Context(), "ALTER TABLE floor ALTER COLUMN state SET COMPRESSION lz4"); err != nil {
-		t.Logf("the floor's states are compressed as the server does by default: %v", err)
-	}
-	var version string
-	require(t, db.QueryRowContext(t.Context(), "SHOW server_version").Scan(&version))
-	return &subject{
+	return open(t, &subject{
 		name:     "PostgreSQL",
-		versions: "PostgreSQL " + version + ", " + module("github.com/lib/pq"),
-		backend:  openBackend(t, postgres.Driver{}, url),
-		floor:    f,
+		versions: version(t, "psql", "--version") + ", " + module("github.com/lib/pq"),
 		sizes:    allSizes,
+	}, postgres.Driver{}, testserver.Postgres(t))
+}
+
+// open gives a subject the driver and the bare client of a URL.
+func open(t *testing.T, s *subject, d driver.Driver, url string) *subject {
+	t.Helper()
+	b, err := d.Open(url)
+	require(t, err)
+	t.Cleanup(func() { b.Close() })
+	require(t, b.Ping(t.Context()))
+	bare, err := bareclient.Open(t.Context(), url)
+	require(t, err)
+	t.Cleanup(func() { bare.Close(t.Context()) })
+	s.backend, s.bare = b, bare
+	return s
+}
+
+// version returns the first line that a program prints of its version.
+func version(t *testing.T, program string, arg string) string {
+	t.Helper()
+	out, err := exec.Command(program, arg).Output()
+	if err != nil {
+		return "a server of unknown version"
 	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
 }
 
 // module names a module of this program with its version.
 func module(path string) string {
-	name := path[strings.LastIndex(strings.TrimSuffix(path, "/v9"), "/")+1:]
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
 			if m.Path == path {
-				return name + " " + m.Version
+				return path + " " + m.Version
 			}
 		}
 	}
-	return name
+	return path
 }

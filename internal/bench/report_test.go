@@ -25,9 +25,9 @@ next to nothing here; over a network the ratios come closer to 1.
 	for _, m := range all {
 		title, floor := "The handle", "Package checkpoint over a backend that does nothing, beside the codec."
 		if m.subject != nil {
-			save, load := m.subject.floor.does()
+			save, load := m.subject.bare.Does()
 			title = m.subject.name
-			floor = fmt.Sprintf("%s. The floor of a save is %s, that of a load %s.", m.subject.versions, save, load)
+			floor = fmt.Sprintf("%s. The floor of a save is one bare %s, that of a load one bare %s.", m.subject.versions, save, load)
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| operation | state | callers | median | floor | ratio |\n|---|---:|---:|---:|---:|---:|\n", title, floor)
 		for _, r := range m.results {

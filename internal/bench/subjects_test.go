@@ -7,24 +7,17 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/bareclient"
 )
 
-// A subject is a driver on a real server, and the bare client on the same one.
+// A subject is a driver on a real server, and the bare client on the same one:
+// the fewest calls that move the same bytes with the same durability.
 type subject struct {
 	name     string
 	versions string // of the server and the client
 	backend  driver.Backend
-	floor    floor
+	bare     bareclient.Client
 	sizes    []int
-}
-
-// A floor is the fewest calls of the bare client that move the same bytes with
-// the same durability.
-type floor interface {
-	// does says what the two calls are, for the report.
-	does() (save, load string)
-	save(ctx context.Context, key string, payload []byte) error
-	load(ctx context.Context, key string) ([]byte, error)
 }
 
 const namespace = "bench"
