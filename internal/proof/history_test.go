@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/big"
 	"strings"
 	"sync"
 	"time"
@@ -332,9 +333,29 @@ func fingerprint(encoding string, payload []byte) string {
 		if err := d.Decode(&v); err != nil {
 			return "not JSON: " + err.Error()
 		}
-		payload, _ = json.Marshal(v) // sorts keys, drops white space
+		payload, _ = json.Marshal(exact(v)) // sorts keys, drops white space
 	}
 	return fmt.Sprintf("%s %x", encoding, sha256.Sum256(payload))
+}
+
+// exact writes every number of a JSON value as a fraction, however it was
+// spelled.
+func exact(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if r, ok := new(big.Rat).SetString(v.String()); ok {
+			return []string{"number", r.RatString()}
+		}
+	case []any:
+		for i := range v {
+			v[i] = exact(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = exact(v[k])
+		}
+	}
+	return v
 }
 
 func flatten(m map[string]string) string {

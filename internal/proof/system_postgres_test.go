@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,19 +28,47 @@ func startPostgres(t testing.TB) *deployment {
 	return d
 }
 
-// startPgBouncer is a PostgreSQL server behind a pooler in transaction mode. Its
-// sessions are not terminated one by one: PgBouncer 1.18 ends with "server in bad
-// state: 11" when that meets a cancelled query.
+// startPgBouncer is a PostgreSQL server behind a pooler in transaction mode.
 func startPgBouncer(t testing.TB) *deployment {
 	server := testserver.StartPostgres(t, testserver.PostgresOptions{})
 	bouncer := testserver.PgBouncer(t, server.URL, "server_login_retry = 1")
 	d := postgresDeployment(server.URL, withWord(t, bouncer.URL, "prepare", "false"))
-	d.faults = append(serverFaults(server), fault{name: "pooler killed", strike: func(ctx context.Context, r *rand.Rand, _ string) {
+	var pooler sync.Mutex // the one who kills and starts it
+	supervise(t, &pooler, bouncer)
+	d.faults = append(d.faults, serverFaults(server)...)
+	d.faults = append(d.faults, fault{name: "pooler killed", strike: func(ctx context.Context, r *rand.Rand, _ string) {
+		pooler.Lock()
+		defer pooler.Unlock()
 		bouncer.Kill()
 		pause(ctx, r, 200*time.Millisecond)
 		bouncer.Restart()
 	}})
 	return d
+}
+
+// supervise starts a pooler again when it has ended by itself, as an operator's
+// init system does: PgBouncer 1.18 gives up with "server in bad state: 11" when a
+// query is cancelled while its server goes away.
+func supervise(t testing.TB, mu *sync.Mutex, p *testserver.Process) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var done sync.WaitGroup
+	done.Go(func() {
+		for ctx.Err() == nil {
+			mu.Lock()
+			c, err := net.Dial("tcp", p.Addr)
+			if err == nil {
+				c.Close()
+			} else if ctx.Err() == nil {
+				p.Restart()
+			}
+			mu.Unlock()
+			pause(ctx, rand.New(rand.NewPCG(0, 0)), 400*time.Millisecond)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		done.Wait()
+	})
 }
 
 // postgresDeployment is a server with a direct URL, which applications reach by
