@@ -6,7 +6,7 @@
 --
 -- Returns the info of the latest version, whatever is asked for, and then the
 -- infos asked for; nothing if there is no thread.
-local latest = redis.call('LINDEX', KEYS[1], 0)
+local latest = redis.call('LINDEX', KEYS[1], 1)
 if not latest then return {} end
 local v = tonumber(string.match(latest, '^1 (%d+) '))
 if not v then return {latest} end

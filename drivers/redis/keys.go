@@ -9,8 +9,9 @@ import (
 // The keys of a namespace ns lie in shards, each with a hash tag of its own so
 // that a script finds all it needs in one slot of a cluster. Shard k has
 //
-//	{ns:k}:t:THREAD  list: info and payload of each kept version, newest first
+//	{ns:k}:t:THREAD  list: payload and info of each kept version, newest first
 //	{ns:k}:p:THREAD  hash: the infos of past versions by version, and id:ID with the version that has the id
+//	{ns:k}:g:THREAD  the list, while a transaction that saves runs
 //	{ns:k}:index     sorted set, every score 0: the names of the shard's threads
 //	{ns:k}:expiry    sorted set: the names of those that expire, by expiry in milliseconds
 //
@@ -38,11 +39,12 @@ func (l layout) base(namespace string, k int) string {
 	return l.prefix + "{" + namespace + ":" + strconv.Itoa(k) + "}:"
 }
 
-// thread returns the keys of a thread in the order that scripts take them.
+// thread returns the keys of a thread in the order that save.lua takes them;
+// other scripts take the first ones.
 func (l layout) thread(key driver.Key) []string {
 	k := l.shardOf(key.Thread)
 	base := l.base(key.Namespace, k)
-	return []string{base + "t:" + key.Thread, base + "p:" + key.Thread, base + "index", base + "expiry"}
+	return []string{base + "t:" + key.Thread, base + "p:" + key.Thread, base + "index", base + "expiry", base + "g:" + key.Thread}
 }
 
 func (l layout) list(namespace, thread string) string {

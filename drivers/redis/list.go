@@ -84,7 +84,7 @@ func (b *backend) infosOf(ctx context.Context, namespace string, threads []strin
 		cmds := make([]onceString, len(threads))
 		pipe := b.client.Pipeline()
 		for i, thread := range threads {
-			cmds[i] = stringOf(ctx, "lindex", b.layout.list(namespace, thread), 0)
+			cmds[i] = stringOf(ctx, "lindex", b.layout.list(namespace, thread), 1)
 			pipe.Process(ctx, cmds[i])
 		}
 		if _, err := pipe.Exec(ctx); err != nil && !isNil(err) {

@@ -41,31 +41,32 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	return checkpointOf(req, reply)
 }
 
-// checkpointOf reads the answer: the info and the payload of the latest
+// checkpointOf reads the answer: the payload and the info of the latest
 // version; or the info of the latest, then those of the version asked for.
 func checkpointOf(req driver.LoadRequest, reply []string) (driver.Checkpoint, error) {
 	if len(reply) == 0 {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
-	info, err := parseInfo(req.Key, reply[0])
+	latest := reply[len(reply)-1]
+	if req.Version != 0 {
+		latest, reply = reply[0], reply[1:]
+	}
+	info, err := parseInfo(req.Key, latest)
 	if err != nil {
 		return driver.Checkpoint{}, err
 	}
-	if info.Expired(req.Now) {
+	if info.Expired(req.Now) || len(reply) == 0 {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
 	if req.Version != 0 {
-		if reply = reply[1:]; len(reply) == 0 {
-			return driver.Checkpoint{}, driver.ErrNotFound
-		}
-		if info, err = parseInfo(req.Key, reply[0]); err != nil {
+		if info, err = parseInfo(req.Key, reply[len(reply)-1]); err != nil {
 			return driver.Checkpoint{}, err
 		}
 	}
-	if len(reply) != 2 || len(reply[1]) != info.Size || req.Version != 0 && req.Version != info.Version {
+	if len(reply) != 2 || len(reply[0]) != info.Size || req.Version != 0 && req.Version != info.Version {
 		return driver.Checkpoint{}, fmt.Errorf("%w: the payload of version %d is missing or has another size than its info says", driver.ErrCorrupt, info.Version)
 	}
-	return driver.Checkpoint{Info: info, Payload: bytesOf(reply[1])}, nil
+	return driver.Checkpoint{Info: info, Payload: bytesOf(reply[0])}, nil
 }
 
 // bytesOf returns the bytes of a string that go-redis has just read into
@@ -92,7 +93,7 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 	err := b.do(ctx, sent.unsent, func(ctx context.Context) error {
 		sent.written.Store(false)
 		_, err := process(ctx, b.client, func(bySource bool) onceAny {
-			return anyOf(ctx, deleteScript.args(bySource, false, keys, sent)...)
+			return anyOf(ctx, deleteScript.args(bySource, false, keys[:4], sent)...)
 		})
 		return err
 	})
@@ -100,7 +101,7 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 		return nil
 	}
 	if _, answered := answer(err); !answered && !sent.unsent() && !errors.Is(err, errAbandoned) && ended(ctx) == nil && !b.closed.Load() {
-		if _, err := b.text(ctx, "lindex", keys[0], 0); isNil(err) {
+		if _, err := b.text(ctx, "lindex", keys[0], 1); isNil(err) {
 			return nil
 		}
 	}

@@ -8,7 +8,7 @@
 local removed, cleaned = 0, 0
 for i = 2, #ARGV do
   local list, past = KEYS[2 * i - 1], KEYS[2 * i]
-  local info = redis.call('LINDEX', list, 0)
+  local info = redis.call('LINDEX', list, 1)
   local ends = info and string.match(info, '^1 %d+ %S+ (%-?%d*) ')
   if not info or ends and ends ~= '-' and ends ~= '' and tonumber(ends) <= tonumber(ARGV[1]) then
     if info then

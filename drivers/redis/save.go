@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	return verdictOf(w.key, reply)
 }
 
-// argv are the arguments of save.lua but the first and the last.
+// argv are the arguments of save.lua but the payload.
 func (w write) argv(rest string) []any {
 	lifetime := int64(0)
 	if !w.expires.IsZero() {
@@ -136,25 +137,40 @@ func (w write) argv(rest string) []any {
 // script's answer.
 func (b *backend) runSave(ctx context.Context, keys []string, argv []any, payload *blob) (string, error) {
 	if len(payload.data) <= throughLua {
-		all := make([]any, 0, len(argv)+2)
-		all = append(append(append(all, 0), argv...), payload)
+		argv = append(slices.Clip(argv), payload)
 		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
-			return stringOf(ctx, saveScript.args(bySource, false, keys, all...)...)
+			return stringOf(ctx, saveScript.args(bySource, false, keys, argv...)...)
 		})
 		return cmd.Val(), err
 	}
-	// With its source the script cannot be unknown to the server, which would
-	// leave a transaction half done.
-	push := anyOf(ctx, "lpush", keys[0], payload)
-	save := stringOf(ctx, saveScript.args(true, false, keys, append([]any{1}, argv...)...)...)
-	pipe := b.client.TxPipeline()
-	pipe.Process(ctx, push)
-	pipe.Process(ctx, save)
-	_, err := pipe.Exec(ctx)
-	if err != nil {
-		return "", cause(err, push, save)
+	answer, err := b.pushBeside(ctx, false, keys, argv, payload)
+	if noScript(err) {
+		answer, err = b.pushBeside(ctx, true, keys, argv, payload)
 	}
-	return save.Val(), nil
+	return answer, err
+}
+
+// pushBeside saves in a transaction of three commands. The script decides, and
+// if it accepts, renames the list; the next command pushes the payload if there
+// is a list of the new name; the last one gives the list its name back. Where
+// the script refuses, or is not known to the server, the others find nothing.
+func (b *backend) pushBeside(ctx context.Context, bySource bool, keys []string, argv []any, payload *blob) (string, error) {
+	list, gate := keys[0], keys[4]
+	save := stringOf(ctx, saveScript.args(bySource, false, keys, argv...)...)
+	push := anyOf(ctx, "lpushx", gate, payload)
+	back := anyOf(ctx, "rename", gate, list)
+	pipe := b.client.TxPipeline()
+	pipe.Process(ctx, save)
+	pipe.Process(ctx, push)
+	pipe.Process(ctx, back)
+	_, err := pipe.Exec(ctx)
+	switch {
+	case save.Val() != "":
+		return save.Val(), nil // a refusal makes the last command fail
+	case err == nil:
+		return "", nil
+	}
+	return "", cause(err, save, push)
 }
 
 // cause returns the error that made a transaction fail, which the server's
@@ -198,7 +214,7 @@ func (b *backend) find(ctx context.Context, until time.Time, key driver.Key, id 
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	list, past := b.layout.list(key.Namespace, key.Thread), b.layout.past(key.Namespace, key.Thread)
-	line, err := b.text(ctx, "lindex", list, 0)
+	line, err := b.text(ctx, "lindex", list, 1)
 	if err != nil {
 		return driver.Info{}, false
 	}

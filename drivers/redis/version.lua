@@ -3,9 +3,9 @@
 -- KEYS  list
 -- ARGV  1 version
 --
--- Returns the info of the latest version, and the info and the payload of the
+-- Returns the info of the latest version, and the payload and the info of the
 -- one asked for if it is kept; nothing if there is no thread.
-local latest = redis.call('LINDEX', KEYS[1], 0)
+local latest = redis.call('LINDEX', KEYS[1], 1)
 if not latest then return {} end
 local v = tonumber(string.match(latest, '^1 (%d+) '))
 local at = v and 2 * (v - ARGV[1]) or -1

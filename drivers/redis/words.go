@@ -40,7 +40,7 @@ func (c *Config) readWords(words *dsn.Words) {
 	o.MaxIdleConns = words.Int("max_idle_conns", 0, 0, 100_000)
 	o.MaxActiveConns = words.Int("max_active_conns", 0, 0, 100_000)
 	o.MaxConcurrentDials = words.Int("max_concurrent_dials", 0, 0, 100_000)
-	o.PipelinePoolSize = words.Int("pipeline_pool_size", -1, -1, 100_000)
+	o.PipelinePoolSize = words.Int("pipeline_pool_size", 0, -1, 100_000)
 	o.PipelineReadBufferSize = words.Int("pipeline_read_buffer_size", 0, 0, 1<<30)
 	o.PipelineWriteBufferSize = words.Int("pipeline_write_buffer_size", 0, 0, 1<<30)
 	o.ConnMaxIdleTime = w.duration("conn_max_idle_time", unbounded)
