@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -47,46 +46,50 @@ func ended(ctx context.Context) error {
 
 // do runs f, which sends one command or pipeline and reads the answers, and
 // runs it again while repeating can help and can do no harm: after an answer
-// that says "not now", and after none if again allows it. f makes new commands
-// each time and touches nothing else until it returns, see apart.
+// that says "not now", and after none if again allows it. What f finds out it
+// returns, and writes nowhere else: see apart.
 //
-// go-redis repeats nothing itself, see once.
-func (b *backend) do(ctx context.Context, again func() bool, f func(context.Context) error) error {
+// go-redis repeats nothing by itself, see command.go.
+func do[T any](ctx context.Context, b *backend, again func() bool, f func(context.Context) (T, error)) (T, error) {
 	start := time.Now()
-	limit := start.Add(patience)
-	for attempt := 0; ; attempt++ {
-		err := b.attempt(ctx, start, limit, attempt, f)
+	for n := 0; ; n++ {
+		found, err := attempt(ctx, b, start, n, f)
 		if err == nil {
-			return nil
+			return found, nil
 		}
-		wait := false
-		if !b.closed.Load() && ended(ctx) == nil && !errors.Is(err, errAbandoned) && !isOurs(err) {
+		repeat := false
+		if !b.closed.Load() && ended(ctx) == nil && !isOurs(err) {
 			switch b.judge(err) {
 			case later:
-				wait = time.Since(start) < waitForServer
+				repeat = true
 			case unreachable:
-				wait = attempt < b.retries && again() && time.Since(start) < waitForServer
 				b.reload(ctx)
+				repeat = n < b.retries && again()
 			}
 		}
-		if !wait || sleep(ctx, b.backoff(attempt)) != nil {
-			return err
+		if !repeat || time.Since(start) > waitForServer || sleep(ctx, b.backoff(n)) != nil {
+			return found, err
 		}
 	}
 }
 
 // attempt runs f once, bounded in time.
-func (b *backend) attempt(ctx context.Context, start, limit time.Time, attempt int, f func(context.Context) error) error {
+func attempt[T any](ctx context.Context, b *backend, start time.Time, n int, f func(context.Context) (T, error)) (found T, err error) {
 	if b.calls == nil {
-		return b.apart(ctx, limit, f)
+		return apart(ctx, start.Add(patience), f)
 	}
-	if attempt == 0 {
-		// Waiting for a connection, and making one, have limits of their own.
-		return b.calls.run(ctx, start.Add(b.within), f)
+	if n > 0 {
+		// The first time, waiting for a connection and making one have limits
+		// of their own that leave time for what follows.
+		bounded, cancel := context.WithDeadline(ctx, start.Add(patience))
+		defer cancel()
+		ctx = bounded
 	}
-	bounded, cancel := context.WithDeadline(ctx, limit)
-	defer cancel()
-	return b.calls.run(bounded, time.Now().Add(b.within), f)
+	err = b.calls.run(ctx, time.Now().Add(b.within), func(ctx context.Context) error {
+		found, err = f(ctx)
+		return err
+	})
+	return found, err
 }
 
 var errAbandoned = fmt.Errorf("%w: the server does not answer", driver.ErrUnavailable)
@@ -95,25 +98,33 @@ var errAbandoned = fmt.Errorf("%w: the server does not answer", driver.ErrUnavai
 // ctx and limit allow: a client that was handed to New may take no notice of a
 // context while it reads and writes. The goroutine ends when the client's own
 // timeouts do.
-func (b *backend) apart(ctx context.Context, limit time.Time, f func(context.Context) error) error {
+func apart[T any](ctx context.Context, limit time.Time, f func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		found T
+		err   error
+	}
 	bounded, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f(bounded) }()
+	done := make(chan result, 1)
+	go func() {
+		found, err := f(bounded)
+		done <- result{found, err}
+	}()
 	select {
-	case err := <-done:
-		return err
+	case r := <-done:
+		return r.found, r.err
 	case <-bounded.Done():
-		select {
-		case err := <-done:
-			return err
-		default:
-		}
-		if err := ended(ctx); err != nil {
-			return err
-		}
-		return errAbandoned
 	}
+	select {
+	case r := <-done:
+		return r.found, r.err
+	default:
+	}
+	var none T
+	if err := ended(ctx); err != nil {
+		return none, err
+	}
+	return none, errAbandoned
 }
 
 // backoff grows from the shortest to the longest pause and is random in its

@@ -142,3 +142,31 @@ func process[C redis.Cmder](ctx context.Context, client redis.UniversalClient, b
 	}
 	return cmd, err
 }
+
+// text runs a command that reads one string; redis.Nil if there is none.
+func (b *backend) text(ctx context.Context, args ...any) (string, error) {
+	return do(ctx, b, always, func(ctx context.Context) (string, error) {
+		cmd := stringOf(ctx, args...)
+		err := b.client.Process(ctx, cmd)
+		return cmd.Val(), err
+	})
+}
+
+// texts runs a command that reads an array of strings.
+func (b *backend) texts(ctx context.Context, args ...any) ([]string, error) {
+	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
+		cmd := stringsOf(ctx, args...)
+		err := b.client.Process(ctx, cmd)
+		return cmd.Val(), err
+	})
+}
+
+// readBy runs a script that reads an array of strings.
+func (b *backend) readBy(ctx context.Context, s script, keys []string, argv ...any) ([]string, error) {
+	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
+		cmd, err := process(ctx, b.client, func(bySource bool) onceStrings {
+			return stringsOf(ctx, s.args(bySource, true, keys, argv...)...)
+		})
+		return cmd.Val(), err
+	})
+}

@@ -37,7 +37,7 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 func open(cfg Config) *backend {
 	calls := newCalls()
 	b := newBackend(cfg.client(calls), cfg)
-	b.owned, b.calls = true, calls
+	b.owned, b.calls, b.sentinel = true, calls, cfg.topology == sentinel
 	b.within = cfg.within()
 	return b
 }
@@ -58,12 +58,13 @@ func New(client redis.UniversalClient, cfg Config) driver.Backend {
 
 // A backend is one client and what it knows of the database.
 type backend struct {
-	client  redis.UniversalClient
-	owned   bool                 // Close closes the client
-	cluster *redis.ClusterClient // the client, if it is one
-	calls   *calls               // nil if the client was handed to New
-	layout  layout
-	unfit   error // why the client cannot be used
+	client   redis.UniversalClient
+	owned    bool                 // Close closes the client
+	sentinel bool                 // the client asks sentinels for the master
+	cluster  *redis.ClusterClient // the client, if it is one
+	calls    *calls               // nil if the client was handed to New
+	layout   layout
+	unfit    error // why the client cannot be used
 
 	within                      time.Duration // for the answer to one command
 	retries                     int           // after a connection failed
@@ -112,14 +113,20 @@ func (b *backend) warn(ctx context.Context, msg string, args ...any) {
 	l.WarnContext(ctx, msg, args...)
 }
 
-// Close implements driver.Backend.
+// Close implements driver.Backend. What is under way fails at once and is
+// reported as ErrClosed.
 func (b *backend) Close() error {
 	if b.closed.Swap(true) || !b.owned {
 		return nil
 	}
-	// What is under way fails at once and is reported as ErrClosed. An error
-	// of closing a socket is of no use to anyone.
-	b.client.Close()
+	// An error of closing a socket is of no use to anyone.
+	if b.sentinel {
+		// Its Close waits while it asks the sentinels for the master, which the
+		// dial timeout ends.
+		go b.client.Close()
+	} else {
+		b.client.Close()
+	}
 	return nil
 }
 

@@ -79,15 +79,5 @@ func (b *backend) history(ctx context.Context, req driver.HistoryRequest, yield 
 // versions before the given one.
 func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64, want int) ([]string, error) {
 	keys := []string{b.layout.list(key.Namespace, key.Thread), b.layout.past(key.Namespace, key.Thread)}
-	var lines []string
-	err := b.do(ctx, always, func(ctx context.Context) error {
-		cmd, err := process(ctx, b.client, func(bySource bool) onceStrings {
-			return stringsOf(ctx, historyScript.args(bySource, true, keys, before, want)...)
-		})
-		if err == nil {
-			lines = cmd.Val()
-		}
-		return err
-	})
-	return lines, err
+	return b.readBy(ctx, historyScript, keys, before, want)
 }

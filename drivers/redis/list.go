@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/names"
+	"github.com/redis/go-redis/v9"
 )
 
 // page is how many threads are looked at in one round trip.
@@ -79,8 +80,7 @@ func (b *backend) list(ctx context.Context, req driver.ListRequest, yield func(d
 
 // infosOf reads the latest info of each thread; "" where there is no thread.
 func (b *backend) infosOf(ctx context.Context, namespace string, threads []string) ([]string, error) {
-	var lines []string
-	err := b.do(ctx, always, func(ctx context.Context) error {
+	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
 		cmds := make([]onceString, len(threads))
 		pipe := b.client.Pipeline()
 		for i, thread := range threads {
@@ -88,19 +88,17 @@ func (b *backend) infosOf(ctx context.Context, namespace string, threads []strin
 			pipe.Process(ctx, cmds[i])
 		}
 		if _, err := pipe.Exec(ctx); err != nil && !isNil(err) {
-			return err
+			return nil, err
 		}
-		answers := make([]string, len(threads))
+		lines := make([]string, len(threads))
 		for i, cmd := range cmds {
 			if err := cmd.Err(); err != nil && !isNil(err) {
-				return err
+				return nil, err
 			}
-			answers[i] = cmd.Val()
+			lines[i] = cmd.Val()
 		}
-		lines = answers
-		return nil
+		return lines, nil
 	})
-	return lines, err
 }
 
 // forget takes the names of threads that are gone out of the indexes, as far as
@@ -116,7 +114,7 @@ func (b *backend) forget(ctx context.Context, namespace string, threads, lines [
 	if len(dead) == 0 {
 		return
 	}
-	_ = b.do(ctx, always, func(ctx context.Context) error {
+	_, _ = do(ctx, b, always, func(ctx context.Context) ([]redis.Cmder, error) {
 		pipe := b.client.Pipeline()
 		for k, gone := range dead {
 			shard := b.layout.shard(namespace, k)
@@ -128,7 +126,6 @@ func (b *backend) forget(ctx context.Context, namespace string, threads, lines [
 			}
 			pipe.Process(ctx, anyOf(ctx, forgetScript.args(true, false, keys, argv...)...))
 		}
-		_, err := pipe.Exec(ctx)
-		return err
+		return pipe.Exec(ctx)
 	})
 }

@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"unsafe"
 
@@ -19,22 +18,12 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	}
 	list := b.layout.list(req.Namespace, req.Thread)
 	var reply []string
-	err := b.do(ctx, always, func(ctx context.Context) error {
-		var cmd onceStrings
-		var err error
-		if req.Version == 0 {
-			cmd = stringsOf(ctx, "lrange", list, 0, 1)
-			err = b.client.Process(ctx, cmd)
-		} else {
-			cmd, err = process(ctx, b.client, func(bySource bool) onceStrings {
-				return stringsOf(ctx, versionScript.args(bySource, true, []string{list}, req.Version)...)
-			})
-		}
-		if err == nil {
-			reply = cmd.Val()
-		}
-		return err
-	})
+	var err error
+	if req.Version == 0 {
+		reply, err = b.texts(ctx, "lrange", list, 0, 1)
+	} else {
+		reply, err = b.readBy(ctx, versionScript, []string{list}, req.Version)
+	}
 	if err != nil {
 		return driver.Checkpoint{}, b.report(ctx, err)
 	}
@@ -90,17 +79,16 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 	}
 	keys := b.layout.thread(key)
 	sent := &blob{data: []byte(key.Thread)}
-	err := b.do(ctx, sent.unsent, func(ctx context.Context) error {
+	_, err := do(ctx, b, sent.unsent, func(ctx context.Context) (onceAny, error) {
 		sent.written.Store(false)
-		_, err := process(ctx, b.client, func(bySource bool) onceAny {
+		return process(ctx, b.client, func(bySource bool) onceAny {
 			return anyOf(ctx, deleteScript.args(bySource, false, keys[:4], sent)...)
 		})
-		return err
 	})
 	if err == nil {
 		return nil
 	}
-	if _, answered := answer(err); !answered && !sent.unsent() && !errors.Is(err, errAbandoned) && ended(ctx) == nil && !b.closed.Load() {
+	if b.inDoubt(ctx, err, sent) {
 		if _, err := b.text(ctx, "lindex", keys[0], 1); isNil(err) {
 			return nil
 		}

@@ -85,8 +85,7 @@ func (m *merge) fill(ctx context.Context, share int) error {
 			low = append(low, c)
 		}
 	}
-	var pages [][]string
-	err := m.b.do(ctx, always, func(ctx context.Context) error {
+	pages, err := do(ctx, m.b, always, func(ctx context.Context) ([][]string, error) {
 		pipe := m.b.client.Pipeline()
 		cmds := make([]onceStrings, len(low))
 		for i, c := range low {
@@ -94,17 +93,16 @@ func (m *merge) fill(ctx context.Context, share int) error {
 			pipe.Process(ctx, cmds[i])
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
-			return err
+			return nil, err
 		}
-		answers := make([][]string, len(low))
+		pages := make([][]string, len(low))
 		for i, cmd := range cmds {
 			if err := cmd.Err(); err != nil {
-				return err
+				return nil, err
 			}
-			answers[i] = cmd.Val()
+			pages[i] = cmd.Val()
 		}
-		pages = answers
-		return nil
+		return pages, nil
 	})
 	if err != nil {
 		return err

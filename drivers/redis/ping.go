@@ -72,18 +72,14 @@ func (b *backend) enroll(ctx context.Context, namespace string) error {
 	return nil
 }
 
-func (b *backend) register(ctx context.Context, namespace string) (shards string, err error) {
+func (b *backend) register(ctx context.Context, namespace string) (string, error) {
 	keys := []string{b.layout.store(), b.layout.namespaces()}
-	err = b.do(ctx, always, func(ctx context.Context) error {
+	return do(ctx, b, always, func(ctx context.Context) (string, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
 			return stringOf(ctx, registerScript.args(bySource, false, keys, b.layout.shards, namespace)...)
 		})
-		if err == nil {
-			shards = cmd.Val()
-		}
-		return err
+		return cmd.Val(), err
 	})
-	return shards, err
 }
 
 func (b *backend) compare(shards string) error {
@@ -101,15 +97,15 @@ func (b *backend) inspect(ctx context.Context) {
 	if b.warned.Load() {
 		return
 	}
-	err := b.do(ctx, always, func(ctx context.Context) error {
+	// The server was there a moment ago; what fails here can wait for another day.
+	_, _ = do(ctx, b, always, func(ctx context.Context) (struct{}, error) {
 		if b.cluster == nil {
-			return b.inspectNode(ctx, b.client)
+			return struct{}{}, b.inspectNode(ctx, b.client)
 		}
-		return b.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		return struct{}{}, b.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
 			return b.inspectNode(ctx, node)
 		})
 	})
-	_ = err // the server was there a moment ago, and what could fail here can wait
 }
 
 func (b *backend) inspectNode(ctx context.Context, node redis.Cmdable) error {

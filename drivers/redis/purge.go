@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -38,7 +37,7 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 		if err := b.begin(ctx); err != nil {
 			return total, err
 		}
-		threads, err := b.strings(ctx, "zrangebyscore", shard.expiry, "-inf", now.UnixMilli(), "limit", passed, purgeBatch)
+		threads, err := b.texts(ctx, "zrangebyscore", shard.expiry, "-inf", now.UnixMilli(), "limit", passed, purgeBatch)
 		if err != nil || len(threads) == 0 {
 			return total, err
 		}
@@ -60,20 +59,19 @@ func (b *backend) purge(ctx context.Context, namespace string, s shard, threads 
 		keys = append(keys, b.layout.list(namespace, thread), b.layout.past(namespace, thread))
 		argv = append(argv, thread)
 	}
-	err = b.do(ctx, always, func(ctx context.Context) error {
+	counts, err := do(ctx, b, always, func(ctx context.Context) ([]int64, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
 			return anyOf(ctx, purgeScript.args(bySource, false, keys, argv...)...)
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		counts, err := cmd.Int64Slice()
-		if err == nil && len(counts) == 2 {
-			removed, cleaned = counts[0], counts[1]
-		}
-		return err
+		return cmd.Int64Slice()
 	})
-	return removed, cleaned, err
+	if err != nil || len(counts) != 2 {
+		return 0, 0, err
+	}
+	return counts[0], counts[1], nil
 }
 
 // Namespaces implements driver.NamespaceLister. It yields every namespace that
@@ -86,7 +84,7 @@ func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
 		}
 		for from := "-"; err == nil; {
 			var found []string
-			found, err = b.strings(ctx, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
+			found, err = b.texts(ctx, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
 			if err != nil {
 				break
 			}
@@ -103,18 +101,4 @@ func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
 		}
 		yield("", b.report(ctx, err))
 	}
-}
-
-// strings runs a command that reads an array of strings.
-func (b *backend) strings(ctx context.Context, args ...any) ([]string, error) {
-	var found []string
-	err := b.do(ctx, always, func(ctx context.Context) error {
-		cmd := stringsOf(ctx, args...)
-		err := b.client.Process(ctx, cmd)
-		if err == nil {
-			found = slices.Clip(cmd.Val())
-		}
-		return err
-	})
-	return found, err
 }

@@ -26,16 +26,14 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 		payload.data = bytes.Clone(req.Payload) // see apart
 	}
 	argv := []any{req.Version, escape(req.ID), req.Now.UnixMicro(), len(req.Payload), escape(req.Encoding), payload}
-	found := false
-	err := b.do(ctx, always, func(ctx context.Context) error {
+	found, err := do(ctx, b, always, func(ctx context.Context) (bool, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
 			return anyOf(ctx, rewriteScript.args(bySource, false, keys, argv...)...)
 		})
 		if err != nil {
-			return err
+			return false, err
 		}
-		found, err = cmd.Bool()
-		return err
+		return cmd.Bool()
 	})
 	if err != nil {
 		return b.report(ctx, err)

@@ -3,7 +3,6 @@ package redis
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -97,24 +96,17 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 		return !lost || strings.HasPrefix(w.match, "=")
 	}
 	keys, argv := b.layout.thread(w.key), w.argv(rest)
-	var reply string
-	err = b.do(ctx, again, func(ctx context.Context) error {
+	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
 		sent.written.Store(false)
-		answer, err := b.runSave(ctx, keys, argv, sent)
-		if err == nil {
-			reply = answer
-		}
-		return err
+		return b.runSave(ctx, keys, argv, sent)
 	})
 	switch {
-	case err != nil && errors.Is(err, errAbandoned):
-		return driver.Info{}, err
-	case err != nil:
-		if _, answered := answer(err); !answered && !sent.unsent() && ended(ctx) == nil && !b.closed.Load() {
-			if info, ok := b.find(ctx, start.Add(patience), w.key, w.id); ok {
-				return info, nil
-			}
+	case err != nil && b.inDoubt(ctx, err, sent):
+		if info, ok := b.find(ctx, start.Add(patience), w.key, w.id); ok {
+			return info, nil
 		}
+		return driver.Info{}, b.report(ctx, err)
+	case err != nil:
 		return driver.Info{}, b.report(ctx, err)
 	case lost && strings.HasPrefix(reply, "!"):
 		return driver.Info{}, fmt.Errorf("%w: the connection failed, and the thread has changed since", driver.ErrUnavailable)
@@ -208,6 +200,12 @@ func verdictOf(key driver.Key, reply string) (driver.Info, error) {
 	return driver.Info{}, fmt.Errorf("%w: the thread is damaged; delete it to use its name again", driver.ErrCorrupt)
 }
 
+// inDoubt reports whether the command that failed with err may have had an
+// effect, and there is time to look.
+func (b *backend) inDoubt(ctx context.Context, err error, sent *blob) bool {
+	return !isOurs(err) && b.judge(err) == unreachable && !sent.unsent() && ended(ctx) == nil && !b.closed.Load()
+}
+
 // find looks for a checkpoint of that id among the kept versions, whether the
 // thread has expired or not.
 func (b *backend) find(ctx context.Context, until time.Time, key driver.Key, id string) (driver.Info, bool) {
@@ -231,18 +229,4 @@ func (b *backend) find(ctx context.Context, until time.Time, key driver.Key, id 
 	}
 	info, err = parseInfo(key, line)
 	return info, err == nil && info.ID == id
-}
-
-// text runs a command that reads one string; redis.Nil if there is none.
-func (b *backend) text(ctx context.Context, args ...any) (string, error) {
-	var text string
-	err := b.do(ctx, always, func(ctx context.Context) error {
-		cmd := stringOf(ctx, args...)
-		err := b.client.Process(ctx, cmd)
-		if err == nil {
-			text = cmd.Val()
-		}
-		return err
-	})
-	return text, err
 }
