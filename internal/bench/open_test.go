@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
@@ -53,7 +54,7 @@ func open(t *testing.T, s *subject, d driver.Driver, url string) *subject {
 	require(t, b.Ping(t.Context()))
 	bare, err := bareclient.Open(t.Context(), url)
 	require(t, err)
-	t.Cleanup(func() { bare.Close(t.Context()) })
+	t.Cleanup(func() { bare.Close(context.WithoutCancel(t.Context())) })
 	s.backend, s.bare = b, bare
 	return s
 }
