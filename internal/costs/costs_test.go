@@ -4,6 +4,7 @@ package costs
 
 import (
 	"context"
+	"crypto/rand"
 	"net/url"
 	"os"
 	"strconv"
@@ -81,7 +82,7 @@ func TestRoundTrips(t *testing.T) {
 			}
 			words := u.Query()
 			words.Set(one, "1")
-			words.Set("namespace", "costs")
+			words.Set("namespace", "costs-"+rand.Text())
 			u.RawQuery = words.Encode()
 			store, err := checkpoint.OpenURL(u.String())
 			if err != nil {
@@ -119,7 +120,10 @@ func TestRoundTrips(t *testing.T) {
 					}
 					got = proxy.Counts().Sub(start).RoundTrips
 				}
-				if want := costs[op][name]; got != want {
+				// Redis answers the first command of a pipeline while the rest of a
+				// large one is still on its way, which the proxy counts as two.
+				early := name == "Redis" && strings.HasSuffix(op, "of 100 KB")
+				if want := costs[op][name]; got != want && !(early && got <= want+1) {
 					t.Errorf("%s: %d round trips, want %d", op, got, want)
 				}
 			}
