@@ -97,6 +97,7 @@ func (c *copying) thread(ctx context.Context, latest Info) error {
 		return nil
 	}
 	written := CopyStats{Threads: 1}
+	var prev Info // the version that was written last
 	for v := first; v <= latest.Version; v++ {
 		cp, err := c.src.fetch(ctx, latest.Thread, v)
 		switch {
@@ -105,7 +106,7 @@ func (c *copying) thread(ctx context.Context, latest Info) error {
 		case err != nil:
 			return c.fail(c.src, latest.Thread, err)
 		}
-		size, err := c.put(ctx, cp)
+		size, err := c.put(ctx, cp, prev)
 		if errors.Is(err, ErrConflict) {
 			if written.Threads == 1 {
 				c.count(CopyStats{Skipped: 1})
@@ -117,7 +118,7 @@ func (c *copying) thread(ctx context.Context, latest Info) error {
 		}
 		written.Checkpoints, written.Bytes = 1, size
 		c.count(written)
-		written = CopyStats{}
+		written, prev = CopyStats{}, cp.Info
 	}
 	return nil
 }
@@ -151,8 +152,9 @@ func (c *copying) first(ctx context.Context, latest Info) (int64, error) {
 	return first, nil
 }
 
-// put imports one checkpoint of src into dst and returns the bytes written.
-func (c *copying) put(ctx context.Context, cp driver.Checkpoint) (int64, error) {
+// put imports one checkpoint of src into dst, after prev, and returns the bytes
+// written.
+func (c *copying) put(ctx context.Context, cp driver.Checkpoint, prev Info) (int64, error) {
 	p := payload{cp.Payload, cp.Encoding}
 	to := c.dst.key(cp.Thread)
 	sealed := strings.HasSuffix(cp.Encoding, "+"+stepSealed)
@@ -170,6 +172,11 @@ func (c *copying) put(ctx context.Context, cp driver.Checkpoint) (int64, error) 
 		return 0, c.fail(c.src, cp.Thread, err)
 	}
 	now, err := c.dst.begin(ctx)
+	if prev.Expired(now) {
+		// What was recorded with an older version has no effect on the thread,
+		// and must not make it look like a former life.
+		now = prev.SavedAt
+	}
 	if err == nil {
 		err = c.importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: c.dst.keep})
 	}

@@ -198,6 +198,35 @@ func (f *failingImporter) Import(ctx context.Context, req driver.ImportRequest) 
 	return f.Backend.(driver.Importer).Import(ctx, req)
 }
 
+// TestCopyHistoryOfExpiredVersions copies versions whose own expiry is over in a
+// thread that is alive.
+func TestCopyHistoryOfExpiredVersions(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clock := checkpoint.WithClock(func() time.Time { return now })
+	src := checkpoint.New(memory.New(), clock, checkpoint.WithHistory(checkpoint.KeepAll))
+	dst := checkpoint.New(memory.New(), clock, checkpoint.WithHistory(checkpoint.KeepAll))
+	for range 3 {
+		if _, err := src.Save(t.Context(), "thread", 1, checkpoint.ExpiresIn(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(50 * time.Minute)
+	}
+	if _, err := checkpoint.Copy(t.Context(), dst, src, checkpoint.CopyOptions{History: true}); err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for info, err := range dst.History(t.Context(), "thread", checkpoint.HistoryOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, info.Version)
+	}
+	if want := []int64{3, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("the copy has the versions %v, want %v", got, want)
+	}
+}
+
 // TestCopyGoesOn: a copy that was interrupted at any checkpoint and is run again
 // does what was left, and the counts add up.
 func TestCopyGoesOn(t *testing.T) {

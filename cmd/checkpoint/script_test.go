@@ -12,9 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/exportfile"
 	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
@@ -78,8 +81,9 @@ func runScripts(t *testing.T, folder string, setUp func(testing.TB, *testscript.
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status,
-			"mask":   mask,
+			"status":  status,
+			"mask":    mask,
+			"oldfile": oldFile,
 		},
 	})
 }
@@ -128,4 +132,29 @@ func mask(ts *testscript.TestScript, neg bool, args []string) {
 		out.WriteString(spans.ReplaceAllString(line, `"$1":0`))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o600))
+}
+
+// oldFile FILE writes an export of the namespace old: the thread aged, whose first
+// version was recorded with an expiry that is over and whose second one is for
+// ever, and the thread gone, which has expired.
+func oldFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: oldfile FILE")
+	}
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	saved := time.Now().UTC().Truncate(time.Microsecond).Add(-48 * time.Hour)
+	w, err := exportfile.NewWriter(f, exportfile.Header{Namespace: "old", ExportedAt: saved})
+	ts.Check(err)
+	for _, cp := range []driver.Checkpoint{
+		{Info: driver.Info{Key: driver.Key{Namespace: "old", Thread: "aged"}, Version: 1, ExpiresAt: saved.Add(time.Hour)}},
+		{Info: driver.Info{Key: driver.Key{Namespace: "old", Thread: "aged"}, Version: 2}},
+		{Info: driver.Info{Key: driver.Key{Namespace: "old", Thread: "gone"}, Version: 1, ExpiresAt: saved.Add(time.Hour)}},
+	} {
+		cp.ID, cp.Encoding, cp.Payload = rand.Text(), "json", []byte(`{"a":1}`)
+		cp.CreatedAt, cp.SavedAt = saved, saved
+		ts.Check(w.Write(cp))
+	}
+	ts.Check(w.Close())
 }
