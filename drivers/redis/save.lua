@@ -106,6 +106,9 @@ if expires ~= '-' then
   time = time[1] * 1000 + math.floor(time[2] / 1000)
   local over = math.floor(expires / 1000)
   local gone = math.min(math.max(time + tonumber(ARGV[9]), over), over + late) + grace
+  -- What is imported may be an older version whose own expiry is long over, and
+  -- the next version, which decides, is on its way.
+  if ARGV[6] ~= '' then gone = math.max(gone, time + grace) end
   redis.call('PEXPIREAT', list, number(gone))
   redis.call('PEXPIREAT', past, number(gone + 1000))
   for _, dead in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', number(time - late - grace - 1000), 'LIMIT', 0, 4)) do
