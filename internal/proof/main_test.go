@@ -13,6 +13,7 @@ import (
 var (
 	proofDuration = flag.Duration("proof.duration", 0, "how long TestLinearizable works on each system; 0: its short form")
 	proofKills    = flag.Int("proof.kills", 5, "how many processes TestKilled kills on each system")
+	proofDamages  = flag.Int("proof.damages", 15, "how many damages TestDamaged does to each system")
 	proofSeed     = flag.Uint64("proof.seed", 0, "the seed of random operations; 0: a random one")
 )
 

@@ -81,6 +81,10 @@ func postgresDeployment(direct, dsn string) *deployment {
 		fresh: func(t testing.TB) string {
 			return withWord(t, dsn, "table_name", fmt.Sprintf("fresh_%d", tables.Add(1)))
 		},
+		damage: damageSQL("postgres", direct, map[string][]string{
+			"agent_checkpoints":         {"state", "created_at", "version", "oldest", "id", "payload", "encoding", "size", "metadata", "expires_at"},
+			"agent_checkpoints_history": {"version", "id", "state", "payload", "encoding", "size", "metadata", "expires_at"},
+		}, "$1"),
 		stored: func(t testing.TB) int {
 			return countRows(t, "postgres", direct, `SELECT (SELECT count(*) FROM agent_checkpoints) + (SELECT count(*) FROM agent_checkpoints_history)`)
 		},

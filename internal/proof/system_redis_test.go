@@ -106,6 +106,7 @@ func redisDeployment(t testing.TB, driverName, dsn, direct string) *deployment {
 		fresh: func(t testing.TB) string {
 			return dsn + "?" + url.Values{"prefix": {fmt.Sprintf("fresh%d:", prefixes.Add(1))}}.Encode()
 		},
+		damage: damageRedis(options.Addr),
 		stored: func(t testing.TB) int {
 			client := redis.NewClient(options)
 			defer client.Close()

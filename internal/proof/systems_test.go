@@ -36,8 +36,9 @@ type deployment struct {
 	indexLag    bool // List may lag behind
 
 	// For systems that outlive a process:
-	fresh  func(t testing.TB) string // a DSN of an empty database beside this one
-	stored func(t testing.TB) int    // how many rows, keys or items there are
+	fresh  func(t testing.TB) string                   // a DSN of an empty database beside this one
+	stored func(t testing.TB) int                      // how many rows, keys or items there are
+	damage func(t testing.TB, r *mathrand.Rand) string // changes something of what is stored, and says what
 }
 
 // A fault is one way to hurt a deployment.
