@@ -171,7 +171,7 @@ func selectText(server, statement string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := output(os.TempDir(), false, program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", server, "-c", statement)
+	out, err := output(os.TempDir(), false, program, "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", server, "-c", statement)
 	if err != nil {
 		return "", fmt.Errorf("%w (for: %s)", err, statement)
 	}

@@ -16,7 +16,7 @@ func StartPostgresReplica(t testing.TB, primary *Process) *Process {
 	check(t, err)
 	p, err := launch(ownedBy(t), "postgres-replica", func(p *Process, port int) (command, error) {
 		data := filepath.Join(p.Dir, "data")
-		if _, err := output(p.Dir, true, program, "-d", primary.URL, "-D", data,
+		if _, err := output(p.Dir, true, program, "-w", "-d", primary.URL, "-D", data,
 			"--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync"); err != nil {
 			return command{}, err
 		}
