@@ -67,8 +67,13 @@ func (a *app) diff(ctx context.Context, thread string, from, to int64) error {
 		}
 		return nil
 	}
-	err = a.printf("%s version %d, %s → version %d, %s\n", a.style.Bold(terminal.Quote(thread)),
+	name, separator := terminal.Quote(thread), " "
+	versions := fmt.Sprintf("version %d, %s → version %d, %s",
 		old.info.Version, formatTime(old.info.SavedAt), new.info.Version, formatTime(new.info.SavedAt))
+	if width, isTerminal := terminal.Width(a.out); isTerminal && terminal.TextWidth(name+separator+versions) > width {
+		name, separator = terminal.Fit(name, width), "\n"
+	}
+	err = a.printf("%s%s%s\n", a.style.Bold(name), separator, versions)
 	for _, c := range changes {
 		if err == nil {
 			err = a.printChange(c)

@@ -25,6 +25,9 @@ on are quoted. With --json every thread is a line of JSON.`,
   checkpoint list --json | jq -r .thread`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.Limit < 0 {
+				return usagef("--limit is negative; 0 is all")
+			}
 			store, err := a.open()
 			if err != nil {
 				return err
@@ -84,6 +87,9 @@ every version is a line of JSON.`,
 		Args:              arguments(1, 1, "THREAD"),
 		ValidArgsFunction: a.completeThread(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.Limit < 0 || opts.Before < 0 {
+				return usagef("--limit or --before is negative; 0 is all")
+			}
 			store, err := a.open()
 			if err != nil {
 				return err

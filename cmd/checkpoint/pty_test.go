@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/terminal"
+)
+
+// A session is a command that runs on a pseudo-terminal of 80 columns.
+type session struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	pty    *os.File
+	output bytes.Buffer
+}
+
+// onTerminal starts the command on the store, with more in its environment.
+func onTerminal(t *testing.T, store string, env []string, args ...string) *session {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Args[0] = "checkpoint" // see TestMain
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "TZ=UTC", envStore+"="+store)
+	cmd.Env = append(cmd.Env, env...)
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 80, Rows: 24})
+	if err != nil {
+		t.Skipf("no pseudo-terminal here: %v", err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return &session{t: t, cmd: cmd, pty: f}
+}
+
+// await reads until the output has text.
+func (s *session) await(text string) {
+	s.t.Helper()
+	buffer := make([]byte, 4096)
+	for !strings.Contains(s.output.String(), text) {
+		n, err := s.pty.Read(buffer)
+		s.output.Write(buffer[:n])
+		if err != nil {
+			s.t.Fatalf("the output ended without %q:\n%q", text, s.output.String())
+		}
+	}
+}
+
+// end reads the rest and returns all of the output and the exit status.
+func (s *session) end() (string, int) {
+	s.t.Helper()
+	io.Copy(&s.output, s.pty) // ends with an error when the other side closes
+	err := s.cmd.Wait()
+	if err != nil && !errors.As(err, new(*exec.ExitError)) {
+		s.t.Fatal(err)
+	}
+	return s.output.String(), s.cmd.ProcessState.ExitCode()
+}
+
+// fillStore makes a SQLite store and returns its URL.
+func fillStore(t *testing.T, threads, versions int) string {
+	t.Helper()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "store.db") + "?synchronous=normal"
+	store, err := checkpoint.OpenURL(url, checkpoint.WithHistory(checkpoint.KeepAll))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for i := range threads {
+		for v := range versions {
+			state := map[string]any{"step": v, "text": strings.Repeat("x", 100)}
+			if _, err := store.Save(t.Context(), fmt.Sprintf("user-%06d-%s", i, strings.Repeat("long-name-", 5)), state); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return url
+}
+
+// escapes are the colours and what else a terminal does not show.
+var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[A-Za-z]`)
+
+// screen returns the lines of a session's output as a person reads them.
+func screen(output string) []string {
+	lines := strings.Split(strings.ReplaceAll(escapes.ReplaceAllString(output, ""), "\r\n", "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = line[strings.LastIndexByte(line, '\r')+1:]
+	}
+	return lines
+}
+
+func TestTablesOnTerminal(t *testing.T) {
+	t.Parallel()
+	url := fillStore(t, 3, 2)
+	store, err := checkpoint.OpenURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := store.Save(t.Context(), "\x1b]0;owned\a世界"+strings.Repeat("世", 60), map[string]string{"text": "\u009b31m red \x1b[0m"},
+		checkpoint.Metadata(map[string]string{"note": strings.Repeat("m", 90) + "\x1b[31m"})); err != nil {
+		t.Fatal(err)
+	}
+	hostile := "\x1b]0;owned\a世界" + strings.Repeat("世", 60)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"list"}, "THREAD"},
+		{[]string{"history", hostile}, "METADATA"},
+		{[]string{"diff", "user-000000-" + strings.Repeat("long-name-", 5), "1", "2"}, "~ .step  0 → 1"},
+		{[]string{"stat", "user-000000-" + strings.Repeat("long-name-", 5)}, "expires    never"},
+		{[]string{"load", "user-000000-" + strings.Repeat("long-name-", 5)}, `  "step": 1,`},
+		{[]string{"load", hostile}, `  "text": "\u009b31m red \u001b[0m"`},
+		{[]string{"verify", "--store", "memory:pty"}, "conditions"},
+		{[]string{"verify", "--cases", "--store", "memory:pty"}, "Raw/Save/"},
+	} {
+		output, status := onTerminal(t, url, nil, test.args...).end()
+		lines := screen(output)
+		if !strings.Contains(strings.Join(lines, "\n"), test.want) || status != 0 {
+			t.Errorf("%q: exit status %d and\n%s\nwant %s", test.args, status, output, test.want)
+		}
+		for _, line := range lines {
+			if got := terminal.TextWidth(line); got > 80 && !strings.Contains(line, `"text"`) {
+				t.Errorf("%q: a line of %d columns: %q", test.args, got, line)
+			}
+		}
+		if strings.Contains(output, "\x1b]") || strings.Contains(output, "\u009b") {
+			t.Errorf("%q: the output acts on the terminal: %q", test.args, output)
+		}
+	}
+}
+
+func TestColours(t *testing.T) {
+	t.Parallel()
+	url := fillStore(t, 1, 1)
+	for _, test := range []struct {
+		env  []string
+		want bool
+	}{
+		{nil, true},
+		{[]string{"NO_COLOR=1"}, false},
+		{[]string{"TERM=dumb"}, false},
+	} {
+		output, _ := onTerminal(t, url, test.env, "list").end()
+		if got := strings.Contains(output, "\x1b["); got != test.want {
+			t.Errorf("with %q: coloured: %v, want %v", test.env, got, test.want)
+		}
+	}
+}
+
+// TestProgressOnTerminal shows the bars of long work, gone when it is done.
+func TestProgressOnTerminal(t *testing.T) {
+	t.Parallel()
+	url := fillStore(t, 400, 1)
+	folder := t.TempDir()
+	file, copied, imported := filepath.Join(folder, "all.jsonl"), "sqlite:"+filepath.Join(folder, "copied.db"), "sqlite:"+filepath.Join(folder, "imported.db")
+	for _, test := range []struct {
+		args       []string
+		bar, final string
+	}{
+		{[]string{"export", file}, "exporting threads", "exported 400 threads"},
+		{[]string{"import", file, "--store", imported}, "importing", "400 threads, 400 checkpoints"},
+		{[]string{"copy", "--to", copied}, "copying threads", "copied 400 threads"},
+		{[]string{"purge"}, "purging", "purged 0 threads"},
+		{[]string{"verify", "--store", "memory:progress"}, "verifying", " 0 failed"},
+		{[]string{"bench", "--duration", "200ms"}, "measuring", "OPERATION"},
+	} {
+		output, status := onTerminal(t, url, nil, test.args...).end()
+		if !strings.Contains(output, test.bar) || !strings.Contains(output, "\r") {
+			t.Errorf("%q shows no progress %q:\n%q", test.args, test.bar, output)
+		}
+		last := strings.Join(screen(output), "\n")
+		if !strings.Contains(last, test.final) || strings.Contains(last, test.bar+" ") || status != 0 {
+			t.Errorf("%q: exit status %d, and what stays on the screen is\n%s\nwant %q and no bar", test.args, status, last, test.final)
+		}
+	}
+	if output, _ := onTerminal(t, url, nil, "export", file).end(); !strings.Contains(output, "/400") && !strings.Contains(output, "%") {
+		t.Errorf("the bar never knew its total: %q", output)
+	}
+	for _, quiet := range []string{"--quiet", "--json"} {
+		if output, _ := onTerminal(t, url, nil, "export", file, quiet).end(); strings.Contains(output, "exporting") {
+			t.Errorf("export %s shows progress: %q", quiet, output)
+		}
+	}
+}
+
+// TestCtrlC interrupts a copy, which says how to go on; the same copy does.
+func TestCtrlC(t *testing.T) {
+	t.Parallel()
+	const threads = 1500
+	url := fillStore(t, threads, 1)
+	to := "sqlite:" + filepath.Join(t.TempDir(), "copied.db")
+	s := onTerminal(t, url, nil, "copy", "--to", to, "--concurrency", "1")
+	s.await("copying threads")
+	if _, err := s.pty.Write([]byte{3}); err != nil {
+		t.Fatal(err)
+	}
+	output, status := s.end()
+	if status != statusInterrupted || !strings.Contains(output, "run the same copy again to go on") || !strings.Contains(output, "checkpoint: interrupted") {
+		t.Errorf("exit status %d and\n%s\nwant %d and how to go on", status, output, statusInterrupted)
+	}
+	output, status = onTerminal(t, url, nil, "copy", "--to", to).end()
+	if status != 0 || !strings.Contains(output, "copied") {
+		t.Errorf("again: exit status %d and\n%s", status, output)
+	}
+	output, _ = onTerminal(t, url, nil, "copy", "--to", to, "--json").end()
+	if want := fmt.Sprintf(`"skipped":%d`, threads); !strings.Contains(output, want) {
+		t.Errorf("a third time: %s, want %s", output, want)
+	}
+}
