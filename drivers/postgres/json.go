@@ -72,40 +72,42 @@ func hex4(s []byte) int {
 // numbersFit reports whether numbers come back about as long as they were. JSONB
 // writes them out: 1e100000 becomes 100,001 digits, and 1e131072 is refused. A
 // double needs no more than 309 digits; what numbers with three digits of exponent
-// may add is bounded by the length of the text.
+// add is bounded by the length of the text.
 //
-// Exponents and numbers of that kind have three digits in a row, so only every
+// Such exponents and long numbers have three digits in a row, so only every
 // third byte needs to be looked at.
 func numbersFit(text []byte) bool {
-	const longest, most = 1000, 999 // of a number, of an exponent
+	const longest, highest = 1000, 999 // of digits, of exponents
 	budget := 4096 + len(text)
+	outside := scanner{text: text}
 	for i := 2; i < len(text); i += 3 {
-		if text[i]-'0' > 9 {
+		if !isDigit(text[i]) {
 			continue
 		}
 		first, end := i, i+1
-		for first > 0 && text[first-1]-'0' <= 9 {
+		for first > 0 && isDigit(text[first-1]) {
 			first--
 		}
-		for end < len(text) && text[end]-'0' <= 9 {
+		for end < len(text) && isDigit(text[end]) {
 			end++
 		}
-		if end-first > longest {
+		i += (end - 1 - i) / 3 * 3
+		digits := end - first
+		if digits <= longest && !(digits >= 3 && isExponent(text, first)) || !isNumber(text, first, end) || !outside.strings(first) {
+			continue
+		}
+		exponent := 0
+		for _, c := range text[first:end] {
+			exponent = min(10*exponent+int(c-'0'), highest+1)
+		}
+		if budget -= exponent; digits > longest || exponent > highest || budget < 0 {
 			return false
 		}
-		if end-first >= 3 && isExponent(text, first) {
-			exponent := 0
-			for _, c := range text[first:end] {
-				exponent = min(10*exponent+int(c-'0'), most+1)
-			}
-			if budget -= exponent; exponent > most || budget < 0 {
-				return false
-			}
-		}
-		i += (end - 1 - i) / 3 * 3
 	}
 	return true
 }
+
+func isDigit(c byte) bool { return c-'0' <= 9 }
 
 // isExponent reports whether the digits from at on follow an e as in 1e9 or
 // 1E+9.
@@ -113,5 +115,47 @@ func isExponent(text []byte, at int) bool {
 	if at > 0 && (text[at-1] == '+' || text[at-1] == '-') {
 		at--
 	}
-	return at > 1 && text[at-1]|0x20 == 'e' && text[at-2]-'0' <= 9
+	return at > 1 && text[at-1]|0x20 == 'e' && isDigit(text[at-2])
+}
+
+// isNumber reports whether the digits stand between what may stand around a
+// number. Most of those in a string do not: in 7f9e1024 for example.
+func isNumber(text []byte, first, end int) bool {
+	for first > 0 && bytes.IndexByte([]byte("0123456789+-.eE"), text[first-1]) >= 0 {
+		first--
+	}
+	for end < len(text) && bytes.IndexByte([]byte("0123456789+-.eE"), text[end]) >= 0 {
+		end++
+	}
+	return (first == 0 || bytes.IndexByte([]byte(":[, \t\r\n"), text[first-1]) >= 0) &&
+		(end == len(text) || bytes.IndexByte([]byte(",]} \t\r\n"), text[end]) >= 0)
+}
+
+// A scanner tells what is outside of the strings of a JSON text.
+type scanner struct {
+	text   []byte
+	at     int
+	inside bool
+}
+
+// strings reports whether the byte at i, which is not before that of an earlier
+// call, is outside of strings.
+func (s *scanner) strings(i int) bool {
+	for s.at < i {
+		next := bytes.IndexByte(s.text[s.at:i], '"')
+		if next < 0 {
+			s.at = i
+			break
+		}
+		quote := s.at + next
+		backslashes := 0
+		for s.inside && quote-backslashes > 0 && s.text[quote-backslashes-1] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			s.inside = !s.inside
+		}
+		s.at = quote + 1
+	}
+	return !s.inside
 }
