@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/lib/pq"
 )
@@ -31,7 +32,11 @@ func (c *connector) Driver() driver.Driver { return c.pq.Driver() }
 // Connect implements driver.Connector. It returns soon after the end of ctx,
 // whatever it is waiting for.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectPatience)
+	limit := time.Now().Add(connectPatience)
+	if until := callOf(ctx).until; !until.IsZero() && until.Before(limit) {
+		limit = until
+	}
+	ctx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
 	era := c.era.Load()
 	a := new(attempt)
@@ -79,8 +84,7 @@ type conn struct {
 
 // QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	ctx = c.wire.begin(ctx)
-	rows, err := c.query(ctx, query, args)
+	rows, err := c.query(c.wire.begin(callOf(ctx)), query, args)
 	if err != nil {
 		c.done(err)
 		return nil, err
@@ -107,8 +111,7 @@ func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue
 // ExecContext implements driver.ExecerContext, for statements that change the
 // schema: they are not prepared.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	ctx = c.wire.begin(ctx)
-	result, err := c.pqConn.ExecContext(ctx, query, args)
+	result, err := c.pqConn.ExecContext(c.wire.begin(callOf(ctx)), query, args)
 	c.done(err)
 	return result, err
 }

@@ -24,9 +24,12 @@ type failure struct {
 // comes from.
 func diagnose(err error) failure {
 	var state interface{ SQLState() string }
+	var busy errBusy
 	switch {
-	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrInvalid):
+	case errors.Is(err, driver.ErrCorrupt):
 		return failure{err: err}
+	case errors.As(err, &busy):
+		return failure{err: fmt.Errorf("%w: all %d connections of the pool are in use (max_connections)", driver.ErrUnavailable, busy.connections)}
 	case errors.As(err, &state) && len(state.SQLState()) == 5:
 		return diagnoseState(state.SQLState(), err.Error())
 	}
@@ -35,6 +38,11 @@ func diagnose(err error) failure {
 		unknown: true, drop: true,
 	}
 }
+
+// errBusy: no connection of the pool became free in time.
+type errBusy struct{ connections int }
+
+func (e errBusy) Error() string { return fmt.Sprintf("%d connections in use", e.connections) }
 
 // A stateError is an error of the server without what it may say of values:
 // neither its detail nor its context, which can show a state.

@@ -64,12 +64,13 @@ func (b *backend) ready(ctx context.Context, start time.Time) (*schema, error) {
 }
 
 func (b *backend) lookOnce(ctx context.Context, start time.Time) (facts, failure) {
-	conn, failed := b.acquire(ctx, start)
+	c := &call{Context: ctx, until: start.Add(replyPatience), reads: true}
+	conn, release, failed := b.acquire(c)
 	if conn == nil {
 		return facts{}, failed
 	}
-	defer conn.Close()
-	f, err := b.look(withPatience(ctx, start.Add(replyPatience)), conn)
+	defer release()
+	f, err := b.look(b.quiet(c), conn)
 	if err != nil {
 		failed = diagnose(err)
 		if failed.drop {
@@ -138,11 +139,11 @@ type refusedError struct{ error }
 // step takes one step, and reports which: stageReady when there was nothing to
 // do.
 func (b *backend) step(ctx context.Context) (_ facts, _ stage, err error) {
-	conn, failed := b.acquire(ctx, time.Now())
+	conn, release, failed := b.acquire(&call{Context: ctx, until: time.Now().Add(replyPatience)})
 	if conn == nil {
 		return facts{}, 0, refusedError{failed.err}
 	}
-	defer conn.Close()
+	defer release()
 	exec := func(statement string) {
 		if err == nil {
 			_, err = conn.ExecContext(ctx, statement)

@@ -19,6 +19,7 @@ type pool struct {
 	db        *sql.DB
 	connector *connector
 	min       int
+	slots     chan struct{} // one for each connection that is in use; database/sql never has to wait
 
 	mu     sync.Mutex
 	keeper *time.Timer
@@ -30,7 +31,36 @@ func newPool(c *connector, most, min int) *pool {
 	db.SetMaxOpenConns(most)
 	db.SetMaxIdleConns(most)
 	db.SetConnMaxIdleTime(idleTime)
-	return &pool{db: db, connector: c, min: min}
+	return &pool{db: db, connector: c, min: min, slots: make(chan struct{}, most)}
+}
+
+// acquire returns a connection. It waits for a free one until the call's context
+// ends or its patience.
+func (p *pool) acquire(c *call) (*sql.Conn, error) {
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		timeout := time.NewTimer(min(time.Until(c.until), acquirePatience))
+		defer timeout.Stop()
+		select {
+		case p.slots <- struct{}{}:
+		case <-c.Done():
+			return nil, c.Err()
+		case <-timeout.C:
+			return nil, errBusy{cap(p.slots)}
+		}
+	}
+	conn, err := p.db.Conn(c)
+	if err != nil {
+		<-p.slots
+	}
+	return conn, err
+}
+
+// release puts a connection back.
+func (p *pool) release(conn *sql.Conn) {
+	_ = conn.Close()
+	<-p.slots
 }
 
 // warm opens the connections that are kept, or uses them so that they do not
@@ -47,15 +77,18 @@ func (p *pool) warm(ctx context.Context) error {
 // touch takes as many connections as are kept, and puts them back. It opens
 // those that are missing, and does not wait for one that is in use.
 func (p *pool) touch(ctx context.Context) error {
-	if stats := p.db.Stats(); stats.InUse+p.min > stats.MaxOpenConnections {
-		return nil // busy, and so not idle
-	}
 	for range p.min {
+		select {
+		case p.slots <- struct{}{}:
+		default:
+			return nil // busy, and so not idle
+		}
 		c, err := p.db.Conn(ctx)
 		if err != nil {
+			<-p.slots
 			return err
 		}
-		defer c.Close()
+		defer p.release(c)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func (b *backend) Ping(ctx context.Context) error {
 		return err
 	}
 	if b.pool != nil {
-		if err := b.pool.warm(withPatience(ctx, time.Now().Add(replyPatience))); err != nil {
+		if err := b.pool.warm(&call{Context: ctx, until: time.Now().Add(replyPatience)}); err != nil {
 			return b.explain(ctx, diagnose(err).err)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -95,19 +94,29 @@ func (b *backend) run(ctx context.Context, s statement) error {
 
 // try runs a statement once.
 func (b *backend) try(ctx context.Context, start time.Time, query string, s statement) failure {
-	conn, f := b.acquire(ctx, start)
+	c := &call{Context: ctx, until: start.Add(replyPatience), reads: s.reads}
+	conn, release, f := b.acquire(c)
 	if conn == nil {
 		return f
 	}
-	defer conn.Close()
-	f = failure{}
-	if err := query1(withPatience(ctx, start.Add(replyPatience)), conn, query, s); err != nil {
+	defer release()
+	if err := query1(b.quiet(c), conn, query, s); err != nil {
 		f = diagnose(err)
 		if f.drop {
 			discard(conn)
 		}
 	}
 	return f
+}
+
+// quiet returns the context that database/sql is given for a statement. On a
+// pool of the caller's, nobody else than database/sql and its driver looks for the
+// end of the context.
+func (b *backend) quiet(c *call) context.Context {
+	if b.pool == nil {
+		return c.Context
+	}
+	return quietCall{c}
 }
 
 // query1 runs a query and reads its rows to the end: a commit that fails is
@@ -128,22 +137,29 @@ func query1(ctx context.Context, conn *sql.Conn, query string, s statement) erro
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// acquire returns a connection of the pool. It waits as long as the context
-// allows, and not longer than a caller may wait for a database that is not
-// there. Nothing has been sent when it fails.
-func (b *backend) acquire(ctx context.Context, start time.Time) (*sql.Conn, failure) {
-	limited, cancel := context.WithDeadline(ctx, start.Add(acquirePatience))
-	defer cancel()
-	conn, err := b.db.Conn(limited)
-	if err == nil {
-		return conn, failure{}
+// acquire returns a connection of the pool, and what puts it back. It waits as
+// long as the context allows, and not longer than a caller may wait for a database
+// that is not there. Nothing has been sent when it fails.
+func (b *backend) acquire(c *call) (conn *sql.Conn, release func(), f failure) {
+	var err error
+	if b.pool != nil {
+		conn, err = b.pool.acquire(c)
+		release = func() { b.pool.release(conn) }
+	} else {
+		ctx, cancel := context.WithDeadline(c.Context, c.until)
+		defer cancel()
+		conn, err = b.db.Conn(ctx)
+		release = func() { conn.Close() }
+		if stats := b.db.Stats(); err != nil && ctx.Err() != nil && stats.InUse == stats.MaxOpenConnections {
+			err = errBusy{stats.MaxOpenConnections}
+		}
 	}
-	f := diagnose(err)
-	f.unknown, f.drop, f.missing = false, false, false
-	if limited.Err() != nil && b.db.Stats().InUse >= b.db.Stats().MaxOpenConnections && b.db.Stats().MaxOpenConnections > 0 {
-		f.err = fmt.Errorf("%w: all %d connections of the pool are in use (max_connections)", driver.ErrUnavailable, b.db.Stats().MaxOpenConnections)
+	if err != nil {
+		f = diagnose(err)
+		f.unknown, f.drop, f.missing = false, false, false
+		return nil, nil, f
 	}
-	return nil, f
+	return conn, release, failure{}
 }
 
 // discard has the pool close a connection instead of keeping it.

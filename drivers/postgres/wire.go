@@ -20,20 +20,46 @@ const (
 	cancelledReply  = 600 * time.Millisecond  // for the reply to a statement that is being cancelled
 )
 
-// patienceKey is where a context carries the time.Time from which on an
-// operation no longer waits for a silent server.
-type patienceKey struct{}
-
-func withPatience(ctx context.Context, until time.Time) context.Context {
-	return context.WithValue(ctx, patienceKey{}, until)
+// A call is the context of an operation, with what the connection has to know
+// about it.
+type call struct {
+	context.Context
+	until time.Time // from then on a silent server is not waited for; zero: as long as the context allows
+	reads bool      // the statement waits for nobody's locks, so the server need not be asked to cancel it
 }
+
+type callKey struct{}
+
+// Value implements context.Context: connections find the call here.
+func (c *call) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// callOf returns the call of a context. Without one the context alone counts.
+func callOf(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{Context: ctx}
+}
+
+// A quietCall is a call that database/sql does not watch over, which would take
+// a goroutine for every query. The connection does.
+type quietCall struct{ *call }
+
+func (quietCall) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (quietCall) Done() <-chan struct{}       { return nil }
+func (quietCall) Err() error                  { return nil }
 
 // A wire is the network connection below lib/pq.
 type wire struct {
 	net.Conn
 	stale func() bool // whether something happened while nothing was asked
 
-	watch *watch      // of the statement under way
+	watch watch       // over the statement under way
 	ended atomic.Bool // its deadlines are no longer lib/pq's
 }
 
@@ -44,7 +70,7 @@ var errHungUp = errors.New("the server closed the connection")
 // be repeated.
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if n > 0 && w.watch != nil {
+	if n > 0 {
 		w.watch.progress()
 	}
 	if errors.Is(err, io.EOF) {
@@ -82,47 +108,67 @@ func (w *wire) end(grace time.Duration) {
 }
 
 // A watch ends a statement with its context, or when the server is silent for
-// too long. The statement's own context ends first: then lib/pq asks the server
-// to cancel it.
+// too long.
 type watch struct {
-	cancel   context.CancelFunc
-	stop     func() bool
-	timer    *time.Timer // nil: as long as the context allows
-	patience time.Duration
+	silence  *time.Timer
+	patience time.Duration      // 0: as long as the context allows
+	stop     func() bool        // ends the watch over the context; nil where there is nothing to watch
+	cancel   context.CancelFunc // of lib/pq's context; nil: the server is not asked to cancel
 }
 
-// begin watches over a statement that runs with the context it returns, until
-// done.
-func (w *wire) begin(ctx context.Context) context.Context {
-	t := new(watch)
-	ctx, t.cancel = context.WithCancel(ctx)
-	t.stop = context.AfterFunc(ctx, func() { w.end(cancelledReply) })
-	if until, ok := ctx.Value(patienceKey{}).(time.Time); ok {
-		t.patience = max(time.Until(until), time.Second)
-		t.timer = time.AfterFunc(t.patience, t.cancel)
+// begin watches over a statement until done. It returns the context for lib/pq,
+// which asks the server to cancel a statement whose context ends, at the price of a
+// goroutine for every statement.
+func (w *wire) begin(c *call) context.Context {
+	t := &w.watch
+	ctx := context.WithoutCancel(c.Context)
+	if c.reads {
+		t.cancel = nil
+	} else {
+		ctx, t.cancel = context.WithCancel(ctx)
 	}
-	w.watch = t
+	cancel := t.cancel
+	end := func() {
+		if cancel != nil {
+			cancel()
+			w.end(cancelledReply)
+		} else {
+			w.end(0)
+		}
+	}
+	t.stop = nil
+	if c.Done() != nil {
+		t.stop = context.AfterFunc(c.Context, end)
+	}
+	t.patience = 0
+	if !c.until.IsZero() {
+		t.patience = max(time.Until(c.until), time.Second)
+		t.silence = time.AfterFunc(t.patience, end)
+	}
 	return ctx
 }
 
 // done ends the watch and reports whether the connection can be used again.
 func (w *wire) done() bool {
-	t := w.watch
-	if t == nil {
-		return !w.ended.Load()
+	t := &w.watch
+	usable := !w.ended.Load()
+	if t.stop != nil && !t.stop() {
+		usable = false
 	}
-	w.watch = nil
-	usable := t.stop()
-	if t.timer != nil {
-		t.timer.Stop()
+	if t.patience > 0 && !t.silence.Stop() {
+		usable = false
 	}
-	t.cancel()
+	if t.cancel != nil {
+		t.cancel()
+	}
+	*t = watch{}
 	return usable
 }
 
+// progress puts the end of the server's silence off.
 func (t *watch) progress() {
-	if t.timer != nil {
-		t.timer.Reset(t.patience)
+	if t.patience > 0 {
+		t.silence.Reset(t.patience)
 	}
 }
 
