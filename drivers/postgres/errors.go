@@ -39,6 +39,15 @@ func diagnose(err error) failure {
 	}
 }
 
+// diagnoseConnecting explains an error that came before anything was sent.
+func diagnoseConnecting(err error) failure {
+	f := diagnose(err)
+	if f.unknown && !errors.As(err, new(interface{ SQLState() string })) {
+		f.err = fmt.Errorf("%w: no connection: %w", driver.ErrUnavailable, withoutContext(err))
+	}
+	return failure{err: f.err, again: f.again}
+}
+
 // errBusy: no connection of the pool became free in time.
 type errBusy struct{ connections int }
 

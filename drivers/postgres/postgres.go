@@ -111,7 +111,7 @@ func (b *backend) Ping(ctx context.Context) error {
 	}
 	if b.pool != nil {
 		if err := b.pool.warm(&call{Context: ctx, until: time.Now().Add(replyPatience)}); err != nil {
-			return b.explain(ctx, diagnose(err).err)
+			return b.explain(ctx, diagnoseConnecting(err).err)
 		}
 	}
 	return nil

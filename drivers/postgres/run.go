@@ -155,9 +155,7 @@ func (b *backend) acquire(c *call) (conn *sql.Conn, release func(), f failure) {
 		}
 	}
 	if err != nil {
-		f = diagnose(err)
-		f.unknown, f.drop, f.missing = false, false, false
-		return nil, nil, f
+		return nil, nil, diagnoseConnecting(err)
 	}
 	return conn, release, failure{}
 }
