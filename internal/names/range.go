@@ -8,7 +8,8 @@ import (
 // Range turns a Prefix and an After, which are arbitrary byte strings, into
 // bounds over the names that threads can have: a thread has the prefix and
 // comes after After exactly if low <= name, and name < high or high is "".
-// Both bounds are valid UTF-8 without NUL, so that every database takes them.
+// Both bounds are valid UTF-8 without NUL and hardly longer than a name, so that
+// every database takes them.
 // ok is false when no name lies in the range.
 func Range(prefix, after string) (low, high string, ok bool) {
 	from := prefix
@@ -27,7 +28,20 @@ func Range(prefix, after string) (low, high string, ok bool) {
 	if high != "" && low >= high {
 		return "", "", false
 	}
-	return low, high, true
+	return cut(low), cut(high), true
+}
+
+// cut shortens a bound that is longer than any name: no name has the rest as a
+// prefix, so all compare with it as with the whole.
+func cut(bound string) string {
+	if len(bound) <= MaxThread+utf8.UTFMax {
+		return bound
+	}
+	end := MaxThread + utf8.UTFMax
+	for !utf8.RuneStart(bound[end]) {
+		end--
+	}
+	return bound[:end]
 }
 
 // successor returns the least byte string greater than every one that starts

@@ -46,3 +46,20 @@ func TestRangeAgainstDefinition(t *testing.T) {
 		}
 	}
 }
+
+// TestRangeOfLongBounds: what is longer than any name is cut, and bounds as
+// before.
+func TestRangeOfLongBounds(t *testing.T) {
+	for _, piece := range []string{"a", "é", "\U0001f916", "\xff"} {
+		long := strings.Repeat(piece, 5000)
+		for _, name := range []string{"a", strings.Repeat("a", 512), strings.Repeat("é", 256), strings.Repeat("\U0001f916", 128), "b"} {
+			for _, bounds := range [][2]string{{long, ""}, {"", long}} {
+				low, high, ok := names.Range(bounds[0], bounds[1])
+				got := ok && low <= name && (high == "" || name < high)
+				if want := strings.HasPrefix(name, bounds[0]) && name > bounds[1]; got != want || len(low) > 520 || len(high) > 520 {
+					t.Errorf("Range(%.8q…, %.8q…) = %d and %d bytes, %v: holds %.8q… = %v, want %v", bounds[0], bounds[1], len(low), len(high), ok, name, got, want)
+				}
+			}
+		}
+	}
+}
