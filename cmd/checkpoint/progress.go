@@ -58,7 +58,7 @@ func (p *progress) draw() {
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetDescription(p.label),
 		progressbar.OptionSetWidth(24),
-		progressbar.OptionSetTheme(progressbar.ThemeUnicode),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: " ", BarEnd: " "}),
 		progressbar.OptionThrottle(80*time.Millisecond),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowBytes(p.bytes),
@@ -79,7 +79,7 @@ func (p *progress) setTotal(total int64) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar == nil {
+	if p.bar == nil || total == p.total {
 		return
 	}
 	p.total = max(total, p.done+1)
