@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -117,6 +118,10 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 	}
 	if err := check(req.Match, t); err != nil {
 		return driver.Info{}, err
+	}
+
+	if t != nil && t.latest().Version >= driver.MaxVersion {
+		return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
 	}
 
 	c := &driver.Checkpoint{

@@ -179,6 +179,8 @@ func (r *saveResult) result() (driver.Info, error) {
 		return driver.Info{}, &driver.ConflictError{Current: r.info}
 	case "absent":
 		return driver.Info{}, &driver.ConflictError{}
+	case "highest":
+		return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
 	}
 	return driver.Info{}, fmt.Errorf("%w: the function that saves returned no outcome that this version knows", driver.ErrCorrupt)
 }

@@ -101,6 +101,9 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 		ExpiresAt: req.ExpiresAt,
 	}
 	if h.live {
+		if h.version >= driver.MaxVersion {
+			return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+		}
 		info.Version, info.CreatedAt = h.version+1, h.created
 	}
 	if err := tx.put(h, info, req.Payload, req.Keep); err != nil {
