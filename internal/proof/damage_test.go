@@ -22,7 +22,7 @@ import (
 // operation succeeds or says what is wrong by an error of the contract; none
 // panics, and none makes up an empty state. -proof.damages sets how often.
 func TestDamaged(t *testing.T) {
-	eachSystem(t, func(t *testing.T, d *deployment) {
+	eachDatabase(t, func(t *testing.T, d *deployment) {
 		if d.damage == nil {
 			t.Skip("nobody else can reach what is stored")
 		}

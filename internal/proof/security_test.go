@@ -88,7 +88,7 @@ func TestFileModes(t *testing.T) {
 // TestBounds: what is read back is bounded by the reader's limit, whatever
 // another writer has stored.
 func TestBounds(t *testing.T) {
-	eachSystem(t, func(t *testing.T, d *deployment) {
+	eachDatabase(t, func(t *testing.T, d *deployment) {
 		ctx := t.Context()
 		b := d.handle(t)
 		writer := checkpoint.New(b, checkpoint.WithMaxStateSize(4<<20))
@@ -100,19 +100,19 @@ func TestBounds(t *testing.T) {
 			t.Errorf("Load of more than the reader's limit = %v, want success or ErrTooLarge", err)
 		}
 		// Few bytes that unpack to many.
-		bomb, err := checkpoint.Open("memory", "?compress=zstd&max_state_size=67108864")
+		bomb, err := checkpoint.Open("memory", "?compress=zstd&max_state_size=16777216")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer bomb.Close()
-		if _, err := bomb.Save(ctx, "bomb", strings.Repeat("x", 64<<20-100)); err != nil {
+		if _, err := bomb.Save(ctx, "bomb", strings.Repeat("x", 16<<20-100)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := checkpoint.Copy(ctx, checkpoint.New(b), bomb, checkpoint.CopyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := reader.Load(ctx, "bomb", new(string)); class(err) != driver.ErrTooLarge.Error() {
-			t.Errorf("Load of a state that unpacks to 64 MiB = %v, want ErrTooLarge", err)
+			t.Errorf("Load of a state that unpacks to 16 MiB = %v, want ErrTooLarge", err)
 		}
 	})
 }
@@ -120,7 +120,7 @@ func TestBounds(t *testing.T) {
 // TestHugeVersions: a version near the end of the numbers neither wraps around
 // nor makes anything slow.
 func TestHugeVersions(t *testing.T) {
-	eachSystem(t, func(t *testing.T, d *deployment) {
+	eachDatabase(t, func(t *testing.T, d *deployment) {
 		ctx := t.Context()
 		b := d.handle(t)
 		importer := b.(driver.Importer)
