@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The long forms of the tests in internal/proof.
+set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: scripts/prove.sh [PART]
+
+  linearizable   random histories under faults        DURATION on each system
+  sidebyside     every driver beside the memory one   CHECKS sequences on each system
+  kill           processes killed at random moments   KILLS on each database
+  damage         stored rows and keys damaged         DAMAGES on each database
+  fuzz           every fuzz target of the module      FUZZTIME each
+  load           saves at once over one handle        SAVES on each database
+  soak           memory and goroutines stay steady    SOAK on each system
+  all            one after the other (no argument)
+
+The environment changes the amounts, and SEED repeats the operations of a run:
+
+  SEED=7 DURATION=10m scripts/prove.sh linearizable
+  SYSTEM=redis KILLS=300 scripts/prove.sh kill
+
+SYSTEM is memory, sqlite, postgres, pgbouncer, redis, sentinel or cluster; all
+where it is empty.
+END
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly system=${SYSTEM:+/^$SYSTEM\$} seed=${SEED:-0}
+
+prove() { # TEST FLAGS...
+	local test=$1
+	shift
+	echo "==> $test $*"
+	go test ./internal/proof -count=1 -timeout 0 -v -run "^($test)\$${system}" -proof.seed="$seed" "$@"
+}
+
+fuzz() {
+	local package target
+	go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r package; do
+		go test -list '^Fuzz' "$package" | { grep '^Fuzz' || true; } | while read -r target; do
+			echo "==> $package $target"
+			go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}"
+		done
+	done
+}
+
+part() {
+	case $1 in
+	linearizable) prove TestLinearizable -proof.duration="${DURATION:-10m}" ;;
+	sidebyside) prove TestSideBySide -rapid.checks="${CHECKS:-1000}" -rapid.seed="$seed" ;;
+	kill) prove 'TestKilled|TestKilledWhileMigrating' -proof.kills="${KILLS:-200}" ;;
+	damage) prove TestDamaged -proof.damages="${DAMAGES:-2000}" ;;
+	fuzz) fuzz ;;
+	load) prove TestManySaves -proof.saves="${SAVES:-10000}" ;;
+	soak) prove TestSoak -proof.soak="${SOAK:-1h}" ;;
+	all) for p in linearizable sidebyside kill damage fuzz load soak; do part "$p"; done ;;
+	*)
+		usage
+		[[ $1 == -h || $1 == --help ]] || exit 2
+		;;
+	esac
+}
+
+part "${1:-all}"
