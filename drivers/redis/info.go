@@ -54,7 +54,7 @@ func parseInfo(key driver.Key, line string) (driver.Info, error) {
 	ok := true
 	word := func() string {
 		w, after, found := strings.Cut(rest, " ")
-		ok = ok && found
+		ok = ok && found && w != ""
 		rest = after
 		return w
 	}
