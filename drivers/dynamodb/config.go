@@ -1,0 +1,86 @@
+package dynamodb
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/dsn"
+)
+
+// The names of the index that listing uses.
+const (
+	DefaultIndex = "checkpoint-threads" // what create_table makes
+	NoIndex      = "none"               // list by Scan
+)
+
+// A Config says which table to use and how to reach it. It holds no secret:
+// credentials come from the AWS SDK's own chain.
+type Config struct {
+	Table       string // 3 to 255 of A-Z a-z 0-9 . _ -
+	Region      string // "": the SDK's chain
+	Endpoint    string // "": the SDK's chain; a URL for DynamoDB Local and the like
+	Profile     string // "": the SDK's chain; a profile of the shared files
+	CreateTable bool   // make the table, its TTL and its index if it is missing
+	Index       string // "": DefaultIndex if the table has it; an index's name; or NoIndex
+}
+
+// ParseConfig reads a DSN: the name of the table, or dynamodb://TABLE, and these
+// words:
+//
+//	region=NAME              a region, eu-central-1 for example
+//	endpoint=URL             of DynamoDB Local or a private endpoint
+//	profile=NAME             of the shared configuration and credentials files
+//	create_table=true|false  make the table if it is missing; default false
+//	index=NAME|none          the index to list by; by default the one that
+//	                         create_table makes, if it is there
+func ParseConfig(source string) (Config, error) {
+	base, query := dsn.Split(source)
+	words, err := dsn.Parse(query)
+	if err != nil {
+		return Config{}, err
+	}
+	table := strings.TrimPrefix(strings.TrimPrefix(base, "dynamodb:"), "//")
+	cfg := Config{Table: table, CreateTable: words.Bool("create_table", false)}
+	cfg.Region, _ = words.String("region")
+	cfg.Endpoint, _ = words.String("endpoint")
+	cfg.Profile, _ = words.String("profile")
+	cfg.Index, _ = words.String("index")
+	if err := words.Done(); err != nil {
+		return Config{}, err
+	}
+	return cfg, cfg.check()
+}
+
+func (c Config) check() error {
+	switch {
+	case !isName(c.Table, 3, 255):
+		return fmt.Errorf("%w DSN: want the name of a table, 3 to 255 of A-Z a-z 0-9 . _ -, or dynamodb://TABLE", driver.ErrInvalid)
+	case c.Region != "" && !isName(c.Region, 1, 64):
+		return fmt.Errorf(`%w DSN: word "region" is no name of a region, such as eu-central-1`, driver.ErrInvalid)
+	case c.Profile != "" && len(c.Profile) > 255:
+		return fmt.Errorf(`%w DSN: word "profile" is longer than a name of a profile`, driver.ErrInvalid)
+	case c.Index != "" && c.Index != NoIndex && !isName(c.Index, 3, 255):
+		return fmt.Errorf(`%w DSN: word "index": want the name of an index, or none`, driver.ErrInvalid)
+	}
+	if c.Endpoint != "" {
+		u, err := url.Parse(c.Endpoint)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return fmt.Errorf(`%w DSN: word "endpoint": want http:// or https:// and a host, without credentials`, driver.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// isName reports whether s has shortest to longest of the characters that names
+// in DynamoDB have.
+func isName(s string, shortest, longest int) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-') {
+			return false
+		}
+	}
+	return shortest <= len(s) && len(s) <= longest
+}

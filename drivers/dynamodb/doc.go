@@ -1,0 +1,97 @@
+// Package dynamodb keeps checkpoints in Amazon DynamoDB. Import it for its side
+// effect:
+//
+//	import _ "github.com/go-ckpt/checkpoint/drivers/dynamodb"
+//
+//	store, err := checkpoint.Open("dynamodb", "agent-checkpoints?region=eu-central-1")
+//
+// See [ParseConfig] for the words of a DSN. Credentials come from the AWS SDK's
+// own chain: environment, shared files, roles; AWS_ENDPOINT_URL_DYNAMODB is
+// heeded. [New] takes a client that is there already.
+//
+// # The table
+//
+// Any table will do whose only key is the string thread_id, as this makes it:
+//
+//	aws dynamodb create-table --table-name agent-checkpoints \
+//	  --attribute-definitions AttributeName=thread_id,AttributeType=S \
+//	  --key-schema AttributeName=thread_id,KeyType=HASH \
+//	  --billing-mode PAY_PER_REQUEST
+//	aws dynamodb update-time-to-live --table-name agent-checkpoints \
+//	  --time-to-live-specification Enabled=true,AttributeName=ttl
+//
+// With create_table=true the driver makes it by itself, with time to live and
+// the index checkpoint-threads: hash key list_namespace, range key list_name,
+// both strings, projection KEYS_ONLY. The index serves List, Purge and
+// Namespaces; without it they scan the table, and List sorts in memory.
+//
+// Items that another program wrote as {thread_id, state, updated_at, ttl}, state
+// being a JSON string, updated_at RFC 3339 and ttl seconds since 1970, are the
+// first version of their thread in the namespace agents. The index holds them
+// from their next save on.
+//
+// # Layout
+//
+// The latest checkpoint of a thread is one item, its head: in the namespace
+// agents under the thread's name, elsewhere under ckpt#h#NAMESPACE#THREAD. JSON
+// states are in the string state, others in the binary data. Older versions have
+// items of their own, and so have the parts of a payload of more than 395,000
+// bytes, which the head names with their number and SHA-256. What a head refers
+// to is written before it and removed after it, so that a crash between two
+// requests leaves the old checkpoint or the new one. A journal item, written
+// first, tells Purge what a dead writer may have left.
+//
+// # Cost
+//
+// Requests for each operation on a thread that keeps one version below 395,000
+// bytes:
+//
+//	save, conditional or not   1 UpdateItem      1 write unit a KB
+//	load                       1 GetItem         1 read unit per 4 KB
+//	stat                       1 GetItem         as load: DynamoDB counts whole items
+//	delete                     1 DeleteItem      1 write unit a KB
+//	list, page of 100          1 Query, 1 BatchGetItem; as 100 loads
+//
+// A save changes nothing that the index holds and costs no unit there, but for
+// the first of a thread. With a history a save is a GetItem, a BatchWriteItem
+// (the present head becomes an older version; what fell out of the history is
+// removed) and a PutItem, and writes about twice the bytes. A payload in parts
+// costs a journal and one item for each 390,000 bytes more.
+//
+// # Expiry
+//
+// An expired thread is absent from that moment on, whether DynamoDB has removed
+// it or not. Heads without further items carry ttl, an hour after their expiry,
+// and DynamoDB removes them in its own time. Threads with a history or with
+// parts are left to [checkpoint.Store.Purge], which removes all their items:
+// run it daily.
+//
+// # Permissions
+//
+// GetItem, UpdateItem, PutItem, DeleteItem, BatchGetItem, BatchWriteItem, Query,
+// Scan and DescribeTable on the table and its index; for create_table also
+// CreateTable, DescribeTimeToLive and UpdateTimeToLive:
+//
+//	{
+//	  "Version": "2012-10-17",
+//	  "Statement": [{
+//	    "Effect": "Allow",
+//	    "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem",
+//	      "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:DescribeTable"],
+//	    "Resource": ["arn:aws:dynamodb:*:*:table/agent-checkpoints", "arn:aws:dynamodb:*:*:table/agent-checkpoints/index/*"]
+//	  }]
+//	}
+//
+// # Lost answers
+//
+// A write that must be applied once is repeated only where it cannot have been
+// applied: no connection was made, or DynamoDB throttled it. After an answer was
+// lost the driver looks at the head; where somebody else has saved by then, the
+// error is checkpoint.ErrUnavailable.
+//
+// # Several regions
+//
+// In a global table with eventual consistency each region decides conditions by
+// itself and the last writer wins between regions: keep the writers of a thread
+// in one region. Streams may be turned on; each save is one change of the head.
+package dynamodb

@@ -1,0 +1,162 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+func init() { checkpoint.Register("dynamodb", Driver{}) }
+
+// Driver implements driver.Driver. It is registered as "dynamodb".
+type Driver struct{}
+
+// Open implements driver.Driver; see [ParseConfig].
+func (Driver) Open(source string) (driver.Backend, error) {
+	cfg, err := ParseConfig(source)
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(nil, cfg), nil
+}
+
+// New returns a backend that uses a client that the caller has made, and keeps
+// closing. Region, Endpoint and Profile of cfg are not looked at.
+func New(client *dynamodb.Client, cfg Config) driver.Backend { return newBackend(client, cfg) }
+
+type backend struct {
+	cfg Config
+	bad error // of a Config that ParseConfig did not make
+
+	mu        sync.Mutex
+	client    *dynamodb.Client // nil until the first request
+	transport *http.Transport  // of the client that the backend has made
+	index     string           // the index to list by, or NoIndex; "" until it is known
+	closed    bool
+	inside    int // operations under way
+}
+
+var (
+	_ driver.Backend         = (*backend)(nil)
+	_ driver.Purger          = (*backend)(nil)
+	_ driver.Importer        = (*backend)(nil)
+	_ driver.NamespaceLister = (*backend)(nil)
+	_ driver.Rewriter        = (*backend)(nil)
+)
+
+func newBackend(client *dynamodb.Client, cfg Config) *backend {
+	return &backend{cfg: cfg, bad: cfg.check(), client: client, index: cfg.Index}
+}
+
+// Format implements fmt.Formatter: what the client holds is not printed.
+func (b *backend) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "dynamodb(%s)", b.cfg.Table) }
+
+// enter begins an operation, which leave ends.
+func (b *backend) enter(ctx context.Context) (*session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil, driver.ErrClosed
+	}
+	if b.bad != nil {
+		return nil, b.bad
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if b.client == nil {
+		client, err := b.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.client = client
+	}
+	b.inside++
+	return &session{backend: b, client: b.client, table: aws.String(b.cfg.Table)}, nil
+}
+
+func (b *backend) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inside--
+	b.release()
+}
+
+// release closes idle connections once the backend is closed and nothing is
+// under way.
+func (b *backend) release() {
+	if b.closed && b.inside == 0 && b.transport != nil {
+		b.transport.CloseIdleConnections()
+	}
+}
+
+// Close implements driver.Backend.
+func (b *backend) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.release()
+	return nil
+}
+
+// connect makes a client from the environment and the shared files; it sends
+// nothing. b.mu is held.
+func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
+	var options []func(*config.LoadOptions) error
+	if b.cfg.Region != "" {
+		options = append(options, config.WithRegion(b.cfg.Region))
+	}
+	if b.cfg.Profile != "" {
+		options = append(options, config.WithSharedConfigProfile(b.cfg.Profile))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the AWS configuration cannot be loaded; check the profile, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE", driver.ErrUnavailable)
+	}
+	if loaded.Region == "" {
+		if b.cfg.Endpoint == "" {
+			return nil, fmt.Errorf("%w: no AWS region is configured; give the word region, or set AWS_REGION", driver.ErrInvalid)
+		}
+		loaded.Region = "us-east-1" // an endpoint of one's own asks for none, signing does
+	}
+	return dynamodb.NewFromConfig(loaded, func(o *dynamodb.Options) {
+		if b.cfg.Endpoint != "" {
+			o.BaseEndpoint = aws.String(b.cfg.Endpoint)
+		}
+		if built, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+			// The same transport, in hands that can close its connections.
+			b.transport = built.GetTransport()
+			b.transport.MaxIdleConnsPerHost = 64
+			o.HTTPClient = &http.Client{Transport: b.transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			}}
+		}
+	}), nil
+}
+
+// A session is one operation of a backend.
+type session struct {
+	*backend
+	client *dynamodb.Client
+	table  *string
+}
+
+// Limits of what goes into one request.
+const (
+	requestTime = 9 * time.Second // for one request with its repetitions, where ctx allows longer
+	maxGet      = 100             // items of a BatchGetItem
+	maxWrite    = 25              // items of a BatchWriteItem
+	maxInline   = 395_000         // bytes of payload beside the rest of an item, which has 409,600 at most
+	chunkSize   = 390_000         // bytes of a part of a larger payload
+	maxParts    = 4096
+)

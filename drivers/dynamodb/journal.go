@@ -1,0 +1,159 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A journal names items that nobody may refer to before long: it is written
+// before them, or before the head lets go of them, and removed after they are.
+// A process that dies in between leaves it to Purge, which looks at the head and
+// removes what that does not refer to.
+type journal struct {
+	Key    driver.Key
+	ID     string // "" until it is written
+	At     time.Time
+	Life   string     // of the older versions from From to To
+	From   int64      // 0 where there are none
+	To     int64      //
+	Latest int64      // the version of the head that had them
+	Large  bool       // some of them may be in parts
+	Chunks []chunkSet // further parts of payloads
+}
+
+// A chunkSet is the parts of a payload.
+type chunkSet struct {
+	Name  string
+	Parts int
+}
+
+func removeParts(set chunkSet) []types.WriteRequest {
+	if set.Name == "" {
+		return nil
+	}
+	var requests []types.WriteRequest
+	for n := range set.Parts {
+		requests = append(requests, remove(chunkKey(set.Name, n)))
+	}
+	return requests
+}
+
+// journalAge is how old a journal is before Purge takes its writer for dead.
+const journalAge = time.Hour
+
+func (j *journal) empty() bool { return j.From == 0 && len(j.Chunks) == 0 }
+
+// drops notes everything but the head of a thread.
+func (j *journal) drops(old *item) {
+	if low := old.lowest(); low < old.Version {
+		j.Life, j.From, j.To, j.Latest, j.Large = old.life, low, old.Version-1, old.Version, old.large
+	}
+	if old.chunks != "" {
+		j.Chunks = append(j.Chunks, chunkSet{old.chunks, old.parts})
+	}
+}
+
+// only leaves the parts of an item that did not become the head.
+func (j *journal) only(i *item) {
+	j.From, j.Chunks = 0, nil
+	if i.chunks != "" {
+		j.Chunks = []chunkSet{{i.chunks, i.parts}}
+	}
+}
+
+// keep takes out the parts that are referred to.
+func (j *journal) keep(chunks string) {
+	var rest []chunkSet
+	for _, set := range j.Chunks {
+		if set.Name != chunks {
+			rest = append(rest, set)
+		}
+	}
+	j.Chunks = rest
+}
+
+// open writes the journal, if it says anything.
+func (s *session) open(ctx context.Context, j *journal) error {
+	if j.empty() {
+		return nil
+	}
+	j.ID, j.At = rand.Text(), time.Now().UTC()
+	text, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("%w: the journal cannot be encoded", driver.ErrInvalid)
+	}
+	a := keyOf(journalKey(j.ID))
+	a[listAttribute], a[nameAttribute] = str(journalList(j.Key.Namespace)), str(j.ID)
+	a["journal"] = str(string(text))
+	return s.write(ctx, []types.WriteRequest{put(a)})
+}
+
+func readJournal(a attributes) (*journal, error) {
+	r := &reader{a: a}
+	j := new(journal)
+	if err := json.Unmarshal([]byte(r.text("journal")), j); err != nil || j.ID == "" {
+		return nil, fmt.Errorf("%w: a journal cannot be read", driver.ErrCorrupt)
+	}
+	return j, nil
+}
+
+// clean removes what the journal names, and the journal.
+func (s *session) clean(ctx context.Context, j *journal) error {
+	if j.ID == "" {
+		return nil
+	}
+	var requests []types.WriteRequest
+	for _, set := range j.Chunks {
+		requests = append(requests, removeParts(set)...)
+	}
+	if j.From != 0 {
+		head := &item{Info: driver.Info{Key: j.Key, Version: j.Latest}, life: j.Life, large: j.Large}
+		removed, err := s.removals(ctx, head, j.From, j.To)
+		if err != nil {
+			return err
+		}
+		requests = append(requests, removed...)
+	}
+	if err := s.write(ctx, requests); err != nil {
+		return err
+	}
+	return s.write(ctx, []types.WriteRequest{remove(journalKey(j.ID))})
+}
+
+// cleanQuietly is clean after a change that has been made: what it could not
+// remove is left to Purge.
+func (s *session) cleanQuietly(ctx context.Context, j *journal) error {
+	_ = s.clean(ctx, j)
+	return nil
+}
+
+// finish does what the writer of a journal, which is dead, has not done.
+func (s *session) finish(ctx context.Context, j *journal) error {
+	head, err := s.head(ctx, j.Key, infoNames...)
+	if err != nil {
+		return err
+	}
+	if head != nil {
+		if j.From != 0 && head.life == j.Life && head.lowest() <= j.From {
+			j.From = 0 // the head that was to let go of them is still there
+		}
+		j.keep(head.chunks)
+		if len(j.Chunks) > 0 && head.first != 0 {
+			kept, _, err := s.versions(ctx, head, head.first, head.Version-1)
+			if err != nil {
+				return err
+			}
+			for _, i := range kept {
+				j.keep(i.chunks)
+			}
+		}
+	}
+	return s.clean(ctx, j)
+}

@@ -1,0 +1,230 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// rereads is how often a reader looks at the head again when an item that it
+// names is gone, because the thread was saved or deleted in between.
+const rereads = 20
+
+// head reads the head of a thread, dead or alive; nil if there is none. Names
+// are the attributes to transfer, none for all.
+func (s *session) head(ctx context.Context, key driver.Key, names ...string) (*item, error) {
+	a, err := s.get(ctx, headKey(key), names...)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	if _, ours := a["id"]; !ours && len(names) > 0 {
+		// The size of what another program wrote is known by its state only.
+		if a, err = s.get(ctx, headKey(key)); err != nil || a == nil {
+			return nil, err
+		}
+	}
+	return readItem(key, a)
+}
+
+// Load implements driver.Backend: one consistent read of the latest checkpoint,
+// two of an older version, and more for a payload that is in parts.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return driver.Checkpoint{}, err
+	}
+	defer b.leave()
+	var names []string
+	if req.Version != 0 {
+		names = infoNames
+	}
+	for range rereads {
+		head, err := s.head(ctx, req.Key, names...)
+		if err != nil {
+			return driver.Checkpoint{}, err
+		}
+		if head == nil || head.Expired(req.Now) {
+			return driver.Checkpoint{}, driver.ErrNotFound
+		}
+		i := head
+		if req.Version != 0 && (req.Version > head.Version || req.Version < head.Version && (head.first == 0 || req.Version < head.first)) {
+			return driver.Checkpoint{}, driver.ErrNotFound
+		}
+		if req.Version != 0 {
+			key := headKey(req.Key)
+			if req.Version < head.Version {
+				key = versionKey(head.life, req.Version)
+			}
+			a, err := s.get(ctx, key)
+			if err != nil {
+				return driver.Checkpoint{}, err
+			}
+			if a == nil {
+				continue
+			}
+			if i, err = readItem(req.Key, a); err != nil {
+				return driver.Checkpoint{}, err
+			}
+			if i.Version != req.Version {
+				continue
+			}
+		}
+		whole, err := s.readParts(ctx, i)
+		if err != nil {
+			return driver.Checkpoint{}, err
+		}
+		if whole {
+			return driver.Checkpoint{Info: i.Info, Payload: i.payload}, nil
+		}
+	}
+	return driver.Checkpoint{}, fmt.Errorf("%w: an item that the head names is missing", driver.ErrCorrupt)
+}
+
+// readParts completes a payload that is in parts, and reports whether all of
+// them were there.
+func (s *session) readParts(ctx context.Context, i *item) (bool, error) {
+	if i.chunks == "" {
+		if len(i.payload) != i.Size {
+			return false, fmt.Errorf("%w: its payload has %d bytes and should have %d", driver.ErrCorrupt, len(i.payload), i.Size)
+		}
+		if i.payload == nil {
+			i.payload = []byte{}
+		}
+		return true, nil
+	}
+	// A request returns 16 MB at most and leaves the rest for another one.
+	const together = 16
+	payload := make([]byte, 0, min(i.Size, i.parts*chunkSize))
+	for from := 0; from < i.parts; from += together {
+		var keys []string
+		for n := from; n < min(from+together, i.parts); n++ {
+			keys = append(keys, chunkKey(i.chunks, n))
+		}
+		found, err := s.getAll(ctx, true, keys)
+		if err != nil {
+			return false, err
+		}
+		for _, key := range keys {
+			part, ok := found[key]["data"].(*types.AttributeValueMemberB)
+			if !ok {
+				return false, nil
+			}
+			payload = append(payload, part.Value...)
+		}
+	}
+	if sum := sha256.Sum256(payload); len(payload) != i.Size || hex.EncodeToString(sum[:]) != i.digest {
+		return false, fmt.Errorf("%w: the parts of its payload are not those that were saved", driver.ErrCorrupt)
+	}
+	i.payload = payload
+	return true, nil
+}
+
+// History implements driver.Backend: one read for the head, and one request for
+// each 100 older versions.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return func(yield func(driver.Info, error) bool) {
+		before, left := req.Before, req.Limit
+		for {
+			infos, more, err := b.historyPage(ctx, req.Key, before, left, req.Now)
+			if err != nil {
+				yield(driver.Info{}, err)
+				return
+			}
+			for _, info := range infos {
+				if !yield(info, nil) {
+					return
+				}
+			}
+			if left > 0 {
+				if left -= len(infos); left <= 0 {
+					return
+				}
+			}
+			if !more || len(infos) == 0 {
+				return
+			}
+			before = infos[len(infos)-1].Version
+		}
+	}
+}
+
+// historyPage returns versions lower than before (0: all), newest first, and
+// whether there are more.
+func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64, limit int, now time.Time) ([]driver.Info, bool, error) {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer b.leave()
+	if limit == 0 || limit > maxGet {
+		limit = maxGet
+	}
+	for range rereads {
+		head, err := s.head(ctx, key, infoNames...)
+		if err != nil || head == nil || head.Expired(now) {
+			return nil, false, err
+		}
+		var infos []driver.Info
+		high := before - 1
+		if before == 0 || before > head.Version {
+			infos = append(infos, head.Info)
+			high = head.Version - 1
+		}
+		low := head.first
+		if low == 0 {
+			return infos, false, nil
+		}
+		more := high-low+1 > int64(limit-len(infos))
+		low = max(low, high-int64(limit-len(infos))+1)
+		if low > high {
+			return infos, more, nil
+		}
+		versions, complete, err := s.versions(ctx, head, low, high)
+		if err != nil {
+			return nil, false, err
+		}
+		if !complete {
+			continue
+		}
+		for n := len(versions) - 1; n >= 0; n-- {
+			infos = append(infos, versions[n].Info)
+		}
+		return infos, more, nil
+	}
+	return nil, false, fmt.Errorf("%w: an older version that the head names is missing", driver.ErrCorrupt)
+}
+
+// versions reads older versions of a life, without payloads, lowest first, and
+// reports whether all of them were there.
+func (s *session) versions(ctx context.Context, head *item, low, high int64) ([]*item, bool, error) {
+	var keys []string
+	for v := low; v <= high; v++ {
+		keys = append(keys, versionKey(head.life, v))
+	}
+	found, err := s.getAll(ctx, true, keys, infoNames...)
+	if err != nil {
+		return nil, false, err
+	}
+	var items []*item
+	complete := true
+	for _, key := range keys {
+		a, ok := found[key]
+		if !ok {
+			complete = false
+			continue
+		}
+		i, err := readItem(head.Key, a)
+		if err != nil {
+			return nil, false, err
+		}
+		items = append(items, i)
+	}
+	return items, complete, nil
+}

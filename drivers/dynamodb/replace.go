@@ -1,0 +1,247 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A save that one conditional write cannot make takes several requests, in an
+// order in which a crash between any two of them leaves the old checkpoint or
+// the new one:
+//
+//  1. A journal, where there will be items to remove or parts to write: whoever
+//     finds it later removes what nobody refers to.
+//  2. What the new head refers to: the parts of its payload, and the present
+//     head as an older version. All of them are immutable, and nobody knows
+//     them yet.
+//  3. The head, on condition that it is still the one that was read. This is
+//     the save.
+//  4. The removal of what the new head does not refer to any more, and of the
+//     journal.
+//
+// Older versions that a longer history drops are removed by the save after the
+// next, in its step 2, from swept on: they need no journal.
+
+// replace makes next the head in place of old, which is nil where there is
+// none, and reports whether old is the head no more, and nothing was done.
+func (s *session) replace(ctx context.Context, old, next *item, keep int) (again bool, err error) {
+	goesOn := old != nil && next.life == old.life && next.Version == old.Version+1
+	if goesOn && old.legacy {
+		goesOn = keep > 1 // its item is no version of ours until it is copied
+	}
+	next.large = goesOn && old.large
+	j := &journal{Key: next.Key}
+	var before []types.WriteRequest
+	if goesOn && keep > 1 {
+		if before, err = s.supersede(ctx, old, next, keep); err != nil {
+			return false, err
+		}
+	} else if old != nil && !old.childless() {
+		j.drops(old)
+	}
+	parts := next.split(len(next.payload) > maxInline)
+	if next.chunks != "" {
+		j.Chunks = append(j.Chunks, chunkSet{next.chunks, next.parts})
+	}
+	if err := s.open(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.write(ctx, append(parts, before...)); err != nil {
+		return false, err
+	}
+	if err := s.putHead(ctx, old, next); err != nil {
+		if _, failed := conditionFailed(err); failed {
+			j.only(next) // old is somebody else's now
+			return true, s.clean(ctx, j)
+		}
+		info, err := s.recognise(ctx, next.Key, next.ID, err)
+		if err != nil {
+			return false, err
+		}
+		next.Info = info
+	}
+	j.keep(next.chunks)
+	return false, s.cleanQuietly(ctx, j)
+}
+
+// supersede plans the history of the new head: the present one becomes an older
+// version. It returns what is to be written before.
+func (s *session) supersede(ctx context.Context, old, next *item, keep int) ([]types.WriteRequest, error) {
+	first := old.Version
+	if old.first != 0 {
+		first = old.first
+	}
+	next.first = first
+	if next.Version-first >= int64(keep) {
+		next.first = next.Version - int64(keep) + 1
+	}
+	ids := append([]string{old.ID}, old.ids...)
+	next.ids = ids[:min(int64(len(ids)), next.Version-next.first, maxIDs)]
+	if first < next.first {
+		next.swept = first
+	}
+	copied := *old
+	requests := []types.WriteRequest{put(copied.stored(versionKey(old.life, old.Version)))}
+	if len(ids) > maxIDs {
+		requests = append(requests, put(marker(old.life, ids[maxIDs], old.Version-maxIDs)))
+	}
+	if old.swept == 0 {
+		return requests, nil
+	}
+	swept, err := s.removals(ctx, old, old.swept, old.first-1)
+	return append(requests, swept...), err
+}
+
+func marker(life, id string, version int64) attributes {
+	a := keyOf(markerKey(life, id))
+	a["version"] = num(version)
+	return a
+}
+
+// removals returns what removes the older versions from low to high of a life.
+func (s *session) removals(ctx context.Context, head *item, low, high int64) ([]types.WriteRequest, error) {
+	var requests []types.WriteRequest
+	for v := low; v <= high; v++ {
+		requests = append(requests, remove(versionKey(head.life, v)))
+	}
+	if low > high || !head.large && head.Version-low <= maxIDs {
+		return requests, nil
+	}
+	// Parts and markers are known by the versions alone.
+	for ; low <= high; low += maxGet {
+		items, _, err := s.versions(ctx, head, low, min(high, low+maxGet-1))
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			requests = append(requests, remove(markerKey(head.life, i.ID)))
+			requests = append(requests, removeParts(chunkSet{i.chunks, i.parts})...)
+		}
+	}
+	return requests, nil
+}
+
+// split puts a large payload into parts and returns the writes of them.
+func (i *item) split(large bool) []types.WriteRequest {
+	if !large {
+		return nil
+	}
+	sum := sha256.Sum256(i.payload)
+	i.chunks, i.digest, i.large = rand.Text(), hex.EncodeToString(sum[:]), true
+	var requests []types.WriteRequest
+	for rest := i.payload; len(rest) > 0; i.parts++ {
+		n := min(chunkSize, len(rest))
+		part := keyOf(chunkKey(i.chunks, i.parts))
+		part["data"] = bin(rest[:n])
+		requests = append(requests, put(part))
+		rest = rest[n:]
+	}
+	return requests
+}
+
+// putHead writes a head on condition that the one before it is still there as it
+// was read. The error is DynamoDB's own.
+func (s *session) putHead(ctx context.Context, old, next *item) error {
+	in := &dynamodb.PutItemInput{TableName: s.table, Item: next.head()}
+	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
+	return s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := s.client.PutItem(ctx, in, once)
+		return err
+	})
+}
+
+// unchanged is the condition that an item is as it was read; nil is none.
+func unchanged(old *item) (*string, map[string]string, attributes) {
+	condition := "attribute_not_exists(" + keyAttribute + ")"
+	if old == nil {
+		return &condition, nil, nil
+	}
+	names, values := map[string]string{"#id": "id"}, attributes{}
+	switch {
+	case old.legacy && old.updated == "":
+		names["#updated_at"] = "updated_at"
+		condition = "attribute_exists(" + keyAttribute + ") AND attribute_not_exists(#id) AND attribute_not_exists(#updated_at)"
+		return &condition, names, nil
+	case old.legacy:
+		names["#updated_at"] = "updated_at"
+		values[":updated_at"] = str(old.updated)
+		condition = "attribute_not_exists(#id) AND #updated_at = :updated_at"
+		return &condition, names, values
+	}
+	values[":id"] = str(old.ID)
+	names["#rewrite"] = "rewrite"
+	condition = "#id = :id AND attribute_not_exists(#rewrite)"
+	if old.rewrite != "" {
+		condition = "#id = :id AND #rewrite = :rewrite"
+		values[":rewrite"] = str(old.rewrite)
+	}
+	return &condition, names, values
+}
+
+// exchange puts another payload into an item that is otherwise to stay as it is,
+// and reports whether that has changed meanwhile.
+func (s *session) exchange(ctx context.Context, head, old *item, key string, req driver.RewriteRequest) (again bool, err error) {
+	next := *old
+	next.payload, next.Encoding, next.Size = req.Payload, req.Encoding, len(req.Payload)
+	next.chunks, next.parts, next.digest = "", 0, ""
+	next.rewrite, next.legacy = rand.Text(), false
+	j := &journal{Key: req.Key}
+	parts := next.split(len(req.Payload) > maxInline)
+	for _, set := range []chunkSet{{old.chunks, old.parts}, {next.chunks, next.parts}} {
+		if set.Name != "" {
+			j.Chunks = append(j.Chunks, set)
+		}
+	}
+	if next.large && !head.large && old != head {
+		// A removal of the history must know that there are parts in it.
+		marked := *head
+		marked.large, marked.rewrite = true, rand.Text()
+		if err := s.putHead(ctx, head, &marked); err != nil {
+			_, failed := conditionFailed(err)
+			return failed, s.unlessFailed(ctx, err)
+		}
+	}
+	if err := s.open(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.write(ctx, parts); err != nil {
+		return false, err
+	}
+	item := next.stored(key)
+	if old == head {
+		item = next.head()
+	} else {
+		item["rewrite"] = str(next.rewrite)
+	}
+	in := &dynamodb.PutItemInput{TableName: s.table, Item: item}
+	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
+	err = s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := s.client.PutItem(ctx, in, once)
+		return err
+	})
+	if err != nil {
+		_, failed := conditionFailed(err)
+		if failed {
+			j.only(&next)
+			return true, s.clean(ctx, j)
+		}
+		return false, s.explain(ctx, err)
+	}
+	j.keep(next.chunks)
+	return false, s.cleanQuietly(ctx, j)
+}
+
+// unlessFailed explains an error other than that of a condition.
+func (s *session) unlessFailed(ctx context.Context, err error) error {
+	if _, failed := conditionFailed(err); failed {
+		return nil
+	}
+	return s.explain(ctx, err)
+}

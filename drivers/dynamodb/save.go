@@ -1,0 +1,340 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// Save implements driver.Backend. A save that keeps one version of a payload
+// that fits into an item is one conditional write, as long as the thread has no
+// other items; everything else goes the long way of replace.go.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	unsettled := driver.Info{Key: req.Key, ID: req.ID}
+	s, err := b.enter(ctx)
+	if err != nil {
+		return unsettled, err
+	}
+	defer b.leave()
+	if len(req.Payload) > maxParts*chunkSize {
+		return driver.Info{}, fmt.Errorf("%w: %d bytes are more than this driver stores in one thread", driver.ErrTooLarge, len(req.Payload))
+	}
+	var info driver.Info
+	var old *item
+	if req.Keep == 1 && len(req.Payload) <= maxInline {
+		var done bool
+		if info, old, done, err = s.saveAtOnce(ctx, req); done {
+			return settle(info, unsettled, err)
+		}
+	} else if old, err = s.head(ctx, req.Key); err != nil {
+		return settle(info, unsettled, err)
+	}
+	info, err = s.saveOver(ctx, req, old)
+	return settle(info, unsettled, err)
+}
+
+// settle returns what goes with the error of a save: the key and the id.
+func settle(info, unsettled driver.Info, err error) (driver.Info, error) {
+	if err != nil {
+		return unsettled, err
+	}
+	return info, nil
+}
+
+// saveAtOnce saves with one conditional update. When its condition did not hold
+// it returns the head as it was, and false: then saveOver decides.
+func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (driver.Info, *item, bool, error) {
+	i := &item{Info: newInfo(req), payload: req.Payload}
+	e := newExpression()
+	e.set("version", "if_not_exists(#version, :zero) + :one")
+	e.values[":zero"], e.values[":one"] = num(0), num(1)
+	e.set("created_at", "if_not_exists(#created_at, :saved_at)")
+	e.set("life", "if_not_exists(#life, :id)")
+	a := checkpointAttributes(i)
+	a[listAttribute], a[nameAttribute] = str(i.Namespace), str(i.Thread)
+	if t := i.ttl(); t != nil {
+		a["ttl"] = t
+	}
+	e.assign(a)
+
+	// The thread must have no other items, and must not have expired; an item
+	// of another program, which has no id, is for saveOver too.
+	alone := e.name("id") + " <> :id AND attribute_not_exists(" + e.name("first") + ") AND attribute_not_exists(" + e.name("swept") +
+		") AND attribute_not_exists(" + e.name("chunks") + ") AND (attribute_not_exists(#expires_at) OR #expires_at > :now)"
+	e.values[":now"] = micros(req.Now)
+	absent := "attribute_not_exists(" + keyAttribute + ")"
+	condition := absent + " OR (attribute_exists(#id) AND " + alone + ")"
+	switch {
+	case req.Match.Absent:
+		condition = absent
+		delete(e.values, ":now")
+		delete(e.names, "#first")
+		delete(e.names, "#swept")
+		delete(e.names, "#chunks")
+	case req.Match.ID != "":
+		condition = "#id = :match AND " + alone
+		e.values[":match"] = str(req.Match.ID)
+	}
+	var out *dynamodb.UpdateItemOutput
+	err := s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) (err error) {
+		out, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: s.table, Key: keyOf(headKey(req.Key)),
+			UpdateExpression: e.update(), ConditionExpression: &condition,
+			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
+			ReturnValues:                        types.ReturnValueUpdatedNew,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}, once)
+		return err
+	})
+	if before, failed := conditionFailed(err); failed {
+		if len(before) == 0 {
+			return driver.Info{}, nil, false, nil
+		}
+		old, err := readItem(req.Key, before)
+		return driver.Info{}, old, err != nil, err
+	}
+	if err != nil {
+		info, err := s.recognise(ctx, req.Key, req.ID, err)
+		return info, nil, true, err
+	}
+	r := &reader{a: out.Attributes}
+	i.Version, i.CreatedAt = r.number("version"), r.time("created_at")
+	if r.bad != "" || i.Version < 1 {
+		return driver.Info{}, nil, true, fmt.Errorf("%w: the attribute %q of its item is not what this driver writes", driver.ErrCorrupt, r.bad)
+	}
+	return i.Info, nil, true, nil
+}
+
+// recognise looks whether a write whose answer was lost has been applied. If the
+// head is another one by now nobody can tell, and that is the error.
+func (s *session) recognise(ctx context.Context, key driver.Key, id string, err error) (driver.Info, error) {
+	explained := s.explain(ctx, err)
+	if ctx.Err() == nil && ambiguous(err) {
+		if head, err := s.head(ctx, key, infoNames...); err == nil && head != nil && head.ID == id {
+			return head.Info, nil
+		}
+	}
+	return driver.Info{}, explained
+}
+
+// newInfo is the Info of a save that starts a life.
+func newInfo(req driver.SaveRequest) driver.Info {
+	info := driver.Info{
+		Key: req.Key, ID: req.ID, Version: 1, Size: len(req.Payload), Encoding: req.Encoding,
+		CreatedAt: req.Now, SavedAt: req.Now, ExpiresAt: req.ExpiresAt,
+	}
+	if len(req.Metadata) > 0 {
+		info.Metadata = make(map[string]string, len(req.Metadata))
+		for k, v := range req.Metadata {
+			info.Metadata[k] = v
+		}
+	}
+	return info
+}
+
+// An expression collects an update. Values and names from outside go into it as
+// parameters only.
+type expression struct {
+	sets, removes []string
+	names         map[string]string
+	values        attributes
+}
+
+func newExpression() *expression {
+	return &expression{names: make(map[string]string), values: make(attributes)}
+}
+
+func (e *expression) name(attribute string) string {
+	e.names["#"+attribute] = attribute
+	return "#" + attribute
+}
+
+func (e *expression) set(attribute, value string) {
+	e.sets = append(e.sets, e.name(attribute)+" = "+value)
+}
+
+// assign sets attributes to values, and removes those that are nil.
+func (e *expression) assign(a attributes) {
+	for attribute, value := range a {
+		if value == nil {
+			e.removes = append(e.removes, e.name(attribute))
+			continue
+		}
+		e.set(attribute, ":"+attribute)
+		e.values[":"+attribute] = value
+	}
+}
+
+func (e *expression) update() *string {
+	text := "SET " + strings.Join(e.sets, ", ")
+	if len(e.removes) > 0 {
+		text += " REMOVE " + strings.Join(e.removes, ", ")
+	}
+	return &text
+}
+
+// saveOver decides and writes a save from the head as it was read; nil is none.
+// When the head has changed meanwhile it starts over.
+func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *item) (driver.Info, error) {
+	for attempt := 0; ; attempt++ {
+		live := old != nil && !old.Expired(req.Now)
+		if live {
+			// Rule 3 comes before the condition: a repeated save is no conflict.
+			if info, found, err := s.repeated(ctx, old, req.ID); found || err != nil {
+				return info, err
+			}
+		}
+		if err := check(req.Match, old, live); err != nil {
+			return driver.Info{}, err
+		}
+		next := &item{Info: newInfo(req), payload: req.Payload, life: req.ID}
+		if live {
+			if old.Version == driver.MaxVersion {
+				return driver.Info{}, fmt.Errorf("%w: the thread has reached the highest version", driver.ErrTooLarge)
+			}
+			next.Version, next.CreatedAt, next.life = old.Version+1, old.CreatedAt, old.life
+		}
+		again, err := s.replace(ctx, old, next, req.Keep)
+		if err != nil || !again {
+			return next.Info, err
+		}
+		if old, err = s.reread(ctx, req.Key, attempt); err != nil {
+			return driver.Info{}, err
+		}
+	}
+}
+
+// reread reads the head again after somebody else has changed it.
+func (s *session) reread(ctx context.Context, key driver.Key, attempt int) (*item, error) {
+	if attempt == 30 {
+		return nil, fmt.Errorf("%w: too many others are saving this thread", driver.ErrUnavailable)
+	}
+	if attempt > 0 && !wait(ctx, min(attempt, 3)) {
+		return nil, ctx.Err()
+	}
+	return s.head(ctx, key)
+}
+
+// repeated looks for a kept version that was saved with an id.
+func (s *session) repeated(ctx context.Context, head *item, id string) (driver.Info, bool, error) {
+	if head.ID == id {
+		return head.Info, true, nil
+	}
+	version := int64(0)
+	if n := slices.Index(head.ids, id); n >= 0 {
+		version = head.Version - 1 - int64(n)
+	} else if head.older() > int64(len(head.ids)) {
+		a, err := s.get(ctx, markerKey(head.life, id))
+		if err != nil {
+			return driver.Info{}, false, err
+		}
+		r := &reader{a: a}
+		version = r.number("version")
+	}
+	if version == 0 || head.first == 0 || version < head.first {
+		return driver.Info{}, false, nil
+	}
+	items, complete, err := s.versions(ctx, head, version, version)
+	if err != nil || !complete || items[0].ID != id {
+		return driver.Info{}, false, err
+	}
+	return items[0].Info, true, nil
+}
+
+// check decides a condition.
+func check(m driver.Match, old *item, live bool) error {
+	switch {
+	case m.ID != "" && !live:
+		return &driver.ConflictError{}
+	case live && (m.Absent || m.ID != "" && m.ID != old.ID):
+		return &driver.ConflictError{Current: old.Info}
+	}
+	return nil
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	for attempt := 0; ; attempt++ {
+		old, err := s.reread(ctx, req.Key, attempt)
+		if err != nil {
+			return err
+		}
+		next := &item{Info: req.Info, payload: req.Payload, life: req.ID + "." + strconv.FormatInt(req.Version, 10)}
+		next.Size = len(req.Payload)
+		if old != nil && !old.Expired(req.Now) {
+			switch {
+			case req.Version == old.Version && req.ID == old.ID:
+				return nil
+			case req.Version <= old.Version:
+				if old.first != 0 && req.Version >= old.first && req.Version < old.Version {
+					items, complete, err := s.versions(ctx, old, req.Version, req.Version)
+					if err != nil {
+						return err
+					}
+					if complete && items[0].ID == req.ID {
+						return nil
+					}
+				}
+				return &driver.ConflictError{Current: old.Info}
+			case req.Version == old.Version+1:
+				next.life = old.life
+			}
+		}
+		if again, err := s.replace(ctx, old, next, req.Keep); err != nil || !again {
+			return err
+		}
+	}
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	for attempt := 0; ; attempt++ {
+		head, err := s.reread(ctx, req.Key, attempt)
+		if err != nil {
+			return err
+		}
+		if head == nil || head.Expired(req.Now) {
+			return driver.ErrNotFound
+		}
+		old, key := head, headKey(req.Key)
+		if req.Version != head.Version {
+			if head.first == 0 || req.Version < head.first || req.Version > head.Version {
+				return driver.ErrNotFound
+			}
+			key = versionKey(head.life, req.Version)
+			a, err := s.get(ctx, key)
+			if err != nil {
+				return err
+			}
+			if a == nil {
+				continue // trimmed or superseded meanwhile
+			}
+			if old, err = readItem(req.Key, a); err != nil {
+				return err
+			}
+		}
+		if old.ID != req.ID {
+			return driver.ErrNotFound
+		}
+		if again, err := s.exchange(ctx, head, old, key, req); err != nil || !again {
+			return err
+		}
+	}
+}
