@@ -9,6 +9,14 @@
 //
 //	go test ./internal/proof -run TestLinearizable -proof.duration=10m -proof.seed=7
 //
-//	-proof.duration  how long TestLinearizable works on each system (a few seconds)
-//	-proof.seed      what its operations follow from (random, and logged)
+//	-proof.seed      what random operations follow from (random, and logged)
+//	-proof.duration  how long TestLinearizable works on each system
+//	-proof.kills     how many processes TestKilled kills on each database
+//	-proof.damages   how often TestDamaged damages what is stored
+//	-proof.saves     how many saves TestManySaves does at once
+//	-proof.soak      how long TestSoak works on each system
+//	-rapid.checks    how many sequences TestSideBySide tries, and -rapid.seed
+//
+// A seed repeats the operations of each handle; how the handles interleave is up
+// to the machine.
 package proof
