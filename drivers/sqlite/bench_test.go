@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 	"github.com/go-ckpt/checkpoint/internal/agentstate"
 )
 
@@ -239,5 +238,3 @@ func (f *bare) load() {
 		f.b.Errorf("%d bytes, %v", len(state), err)
 	}
 }
-
-var _ = sqlite.Driver{}

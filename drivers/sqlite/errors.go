@@ -52,6 +52,10 @@ func (s *session) explain(ctx context.Context, err error) error {
 	case codes.SQLITE_CANTOPEN, codes.SQLITE_PERM:
 		advice = s.whyNotOpened()
 	case codes.SQLITE_IOERR:
+		if file, err := os.Stat(s.path); err == nil && file.IsDir() {
+			advice = s.whyNotOpened()
+			break
+		}
 		advice = fmt.Sprintf("reading or writing %s failed: check the disk, its free space and its quotas", s.name)
 	case codes.SQLITE_NOMEM:
 		advice = "SQLite ran out of memory"

@@ -66,7 +66,6 @@ func (w *writer) do(ctx context.Context, bytes int, run func(*transaction) error
 	w.queue = append(w.queue, op)
 	if !w.running {
 		w.running = true
-		w.gate.stay()
 		go w.drain()
 	}
 	w.mu.Unlock()
@@ -95,7 +94,6 @@ func (w *writer) leave(op *write) {
 
 // drain commits what is in the queue until it is empty.
 func (w *writer) drain() {
-	defer w.gate.leave()
 	for {
 		// Those whose writes have just been committed are runnable now, and
 		// mostly have another: without a moment for them, a batch of one
@@ -106,7 +104,6 @@ func (w *writer) drain() {
 			return
 		}
 		w.commit(b)
-		b.cancel()
 	}
 }
 
@@ -132,11 +129,13 @@ func (w *writer) next() *batch {
 		w.running = false
 		return nil
 	}
-	return newBatch(writes)
+	return w.newBatch(writes)
 }
 
-// newBatch makes a batch of writes that somebody waits for. w.mu is held.
-func newBatch(writes []*write) *batch {
+// newBatch makes a batch of writes that somebody waits for, and keeps the
+// database open for it, even if nobody waits any more. w.mu is held.
+func (w *writer) newBatch(writes []*write) *batch {
+	w.gate.stay()
 	b := &batch{writes: writes, waiting: len(writes)}
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(writes[0].ctx))
 	for _, op := range writes {
@@ -151,6 +150,8 @@ func newBatch(writes []*write) *batch {
 // committed although the commit failed is recognised by its id.
 func (w *writer) commit(b *batch) {
 	err := w.attempt(b)
+	b.cancel()
+	w.gate.leave() // before anybody who waits goes on and closes the backend
 	if err == nil {
 		for _, op := range b.writes {
 			op.done <- op.err
@@ -166,7 +167,6 @@ func (w *writer) commit(b *batch) {
 	for _, op := range b.writes {
 		if single := w.alone(op); single != nil {
 			w.commit(single)
-			single.cancel()
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (w *writer) alone(op *write) *batch {
 	if op.left {
 		return nil
 	}
-	return newBatch([]*write{op})
+	return w.newBatch([]*write{op})
 }
 
 // attempt runs the batch in one transaction, again as long as another process

@@ -1,0 +1,64 @@
+package sqlite_test
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/sqlite"
+)
+
+var now = time.Now().UTC().Truncate(time.Microsecond)
+
+func key(thread string) driver.Key { return driver.Key{Namespace: "agents", Thread: thread} }
+
+// request is a save of one version.
+func request(thread, state string) driver.SaveRequest {
+	return driver.SaveRequest{Key: key(thread), ID: rand.Text(), Payload: []byte(state), Encoding: "json", Now: now, Keep: 1}
+}
+
+// newGiven is a backend on a pool of the caller's.
+func newGiven(t testing.TB, db *sql.DB) driver.Backend {
+	t.Helper()
+	b := sqlite.New(db, sqlite.Config{})
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func save(t testing.TB, b driver.Backend, req driver.SaveRequest) driver.Info {
+	t.Helper()
+	info, err := b.Save(context.WithoutCancel(t.Context()), req)
+	if err != nil {
+		t.Fatalf("Save(%v): %v", req, err)
+	}
+	return info
+}
+
+func load(t testing.TB, b driver.Backend, thread string) string {
+	t.Helper()
+	c, err := b.Load(context.WithoutCancel(t.Context()), driver.LoadRequest{Key: key(thread), Now: now})
+	if err != nil {
+		t.Fatalf("Load(%q): %v", thread, err)
+	}
+	return string(c.Payload)
+}
+
+// cancelled returns contexts that end at once or a little later.
+func cancelled(t testing.TB) (next func() context.Context, cancel context.CancelFunc) {
+	t.Helper()
+	n := 0
+	var cancels []context.CancelFunc
+	return func() context.Context {
+			n++
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%20)*5*time.Microsecond)
+			cancels = append(cancels, cancel)
+			return ctx
+		}, func() {
+			for _, cancel := range cancels {
+				cancel()
+			}
+		}
+}
