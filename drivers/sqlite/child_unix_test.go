@@ -33,7 +33,12 @@ var children = map[string]func(args []string){
 	"frozen":   frozenChild,
 	"writer":   writerChild,
 	"racer":    racerChild,
-	"full":     fullChild,
+}
+
+// addChild adds one that not every system has.
+func addChild(mode string, f func([]string)) bool {
+	children[mode] = f
+	return true
 }
 
 // A child is another process of this test binary.
@@ -44,9 +49,19 @@ type child struct {
 	wrong strings.Builder // its standard error
 }
 
-// start starts a child that is killed at the end of the test if it is still
-// there.
+// start starts a child as that user, nil for the same one. It is killed at the
+// end of the test if it is still there.
 func start(t testing.TB, mode string, user *syscall.Credential, args ...string) *child {
+	t.Helper()
+	c, err := tryStart(t, mode, &syscall.SysProcAttr{Credential: user}, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// tryStart is start for children that not every system allows.
+func tryStart(t testing.TB, mode string, attr *syscall.SysProcAttr, args ...string) (*child, error) {
 	t.Helper()
 	exe := "/proc/self/exe" // another user may not get to the file by its path
 	if _, err := os.Stat(exe); err != nil {
@@ -58,7 +73,7 @@ func start(t testing.TB, mode string, user *syscall.Credential, args ...string) 
 	c.cmd.Env = append(os.Environ(), childMode+"="+mode)
 	c.cmd.Dir = "/"
 	c.cmd.Stderr = &c.wrong
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	c.cmd.SysProcAttr = attr
 	in, err := c.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -70,10 +85,10 @@ func start(t testing.TB, mode string, user *syscall.Credential, args ...string) 
 	c.in, c.out = in, bufio.NewScanner(out)
 	c.out.Buffer(nil, 1<<20)
 	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	t.Cleanup(c.kill)
-	return c
+	return c, nil
 }
 
 // line returns the next line that the child prints.

@@ -1,5 +1,0 @@
-package sqlite_test
-
-func writerChild([]string) {}
-func racerChild([]string)  {}
-func fullChild([]string)   {}
