@@ -126,7 +126,7 @@ func parsePath(base string) (string, error) {
 		}
 		path = unescaped
 	} else if strings.Contains(path, "://") {
-		return "", errors.New("it is the URL of another database: want the path of a file, sqlite:PATH, file:PATH or :memory:")
+		return "", errors.New("it is the URL of another database: want :memory:, sqlite:PATH, file:PATH or a path")
 	}
 	switch {
 	case path == "":

@@ -61,7 +61,7 @@ func TestParseConfigErrors(t *testing.T) {
 		table  = `want letters, digits and underscores, no digit first, not sqlite_ first, at most 40 bytes`
 		host   = `invalid DSN: a URL with // goes on with the absolute path of the file: write sqlite:///folder/agents.db, or sqlite:agents.db for a relative path`
 		nofile = `invalid DSN: it names no file: write sqlite:agents.db, or :memory: for a database that ends with the store`
-		other  = `invalid DSN: it is the URL of another database: want the path of a file, sqlite:PATH, file:PATH or :memory:`
+		other  = `invalid DSN: it is the URL of another database: want :memory:, sqlite:PATH, file:PATH or a path`
 		words  = `; this driver's words: busy_timeout, synchronous, table_name; every driver's: compress, history, max_state_size, namespace, ttl`
 	)
 	for _, tt := range []struct{ dsn, want string }{

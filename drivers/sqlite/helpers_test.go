@@ -62,3 +62,26 @@ func cancelled(t testing.TB) (next func() context.Context, cancel context.Cancel
 			}
 		}
 }
+
+// checkIntegrity has SQLite look over the file.
+func checkIntegrity(t testing.TB, file string) {
+	t.Helper()
+	db := given(t, "file:"+file+"?_pragma=busy_timeout(5000)", 1)
+	defer db.Close()
+	rows, err := db.Query(`PRAGMA integrity_check`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := column(t, rows); got != "ok" {
+		t.Errorf("integrity_check: %s", got)
+	}
+}
+
+// latest returns the Info of a thread's latest version, the zero Info if there
+// is none.
+func latest(ctx context.Context, b driver.Backend, thread string) (driver.Info, bool, error) {
+	for info, err := range b.History(ctx, driver.HistoryRequest{Key: key(thread), Limit: 1, Now: now}) {
+		return info, err == nil, err
+	}
+	return driver.Info{}, false, nil
+}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -48,6 +47,7 @@ func (b *backend) open(ctx context.Context) (*session, error) {
 		if err := s.start(ctx); err != nil {
 			return nil, err
 		}
+		b.warn(ctx)
 		return s, nil
 	}
 	s.owned = true
@@ -74,6 +74,16 @@ func (b *backend) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// warn tells of a setting of a given database that its operator should know of.
+func (b *backend) warn(ctx context.Context) {
+	var mode string
+	if err := b.given.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil || mode == "wal" || mode == "memory" {
+		return
+	}
+	b.log.WarnContext(ctx, "checkpoint: the SQLite database is not in WAL mode, so readers and writers wait for each other; open it with _pragma=journal_mode(wal)",
+		"journal_mode", mode)
+}
+
 // cannotShare reports whether SQLite could not make the files beside a
 // database by which readers and writers agree.
 func cannotShare(err error) bool {
@@ -88,7 +98,7 @@ func (b *backend) openPools(s *session) error {
 	limit := "journal_size_limit(67108864)" // give back what one large transaction took
 	if b.cfg.Path == Memory {
 		s.name = "the database in memory"
-		s.write = b.pool(&connector{path: Memory}, 1)
+		s.write = pool(&connector{path: Memory}, 1)
 		s.read = s.write
 		return nil
 	}
@@ -97,17 +107,14 @@ func (b *backend) openPools(s *session) error {
 		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
 	}
 	s.path, s.name = path, path
-	s.write = b.pool(&connector{path: path, pragmas: []string{synchronous, limit, "cache_size(-16384)"}, frozen: s.frozen != nil}, 1)
-	s.read = b.pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, min(max(4, runtime.GOMAXPROCS(0)), 16))
+	s.write = pool(&connector{path: path, pragmas: []string{synchronous, limit, "cache_size(-16384)"}, frozen: s.frozen != nil}, 1)
+	s.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, min(max(4, runtime.GOMAXPROCS(0)), 16))
 	return nil
 }
 
 // pool makes a pool of up to n connections, which stay open until the session
 // is closed.
-func (b *backend) pool(c sqldriver.Connector, n int) *sql.DB {
-	if b.wrap != nil {
-		c = b.wrap(c)
-	}
+func pool(c *connector, n int) *sql.DB {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)

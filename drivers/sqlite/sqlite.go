@@ -3,9 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	sqldriver "database/sql/driver"
 	"fmt"
 	"iter"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -54,9 +54,9 @@ type backend struct {
 	err     error   // of a Config that is not allowed
 	given   *sql.DB // from New, or nil
 	gate    *gate
-	session atomic.Pointer[session]                       // nil until the first operation has opened it
-	opening chan struct{}                                 // holds one token, which whoever opens a session has taken
-	wrap    func(sqldriver.Connector) sqldriver.Connector // set by tests that count statements, or nil
+	session atomic.Pointer[session] // nil until the first operation has opened it
+	opening chan struct{}           // holds one token, which whoever opens a session has taken
+	log     *slog.Logger
 }
 
 var (
@@ -65,6 +65,7 @@ var (
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
+	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
 func newBackend(cfg Config, given *sql.DB) *backend {
@@ -74,11 +75,14 @@ func newBackend(cfg Config, given *sql.DB) *backend {
 	if cfg.BusyTimeout <= 0 {
 		cfg.BusyTimeout = DefaultBusyTimeout
 	}
-	b := &backend{cfg: cfg, err: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1)}
+	b := &backend{cfg: cfg, err: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1), log: slog.Default()}
 	b.gate = newGate(b.release)
 	b.opening <- struct{}{}
 	return b
 }
+
+// SetLogger implements driver.LoggerSetter.
+func (b *backend) SetLogger(l *slog.Logger) { b.log = l }
 
 // String shows where the backend stores.
 func (b *backend) String() string {

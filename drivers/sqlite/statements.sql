@@ -10,7 +10,7 @@
 -- lowest of the older ones, and the older one that was saved with this id.
 SELECT +key AS a, +id AS b, +version AS c, +created_at AS d, +expires_at AS e,
   (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0) AS f,
-  (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3) AS g
+  (SELECT version FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3) AS g
 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 
 -- name: latest
@@ -100,7 +100,7 @@ DELETE FROM {table} WHERE key IN (
 
 -- name: lock
 -- Changes nothing, and takes the lock of a transaction that writes.
-DELETE FROM {table} WHERE key IS NULL
+DELETE FROM {table} WHERE key = -1
 
 -- name: tables
 -- Whatever has the name of one of our tables, which SQLite compares without case.

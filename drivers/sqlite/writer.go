@@ -35,8 +35,8 @@ type write struct {
 	ctx      context.Context
 	bytes    int
 	deadline time.Time                // for getting the lock
-	run      func(*transaction) error // may be called again when the transaction was rolled back
 	running  sync.Mutex               // held while run runs
+	run      func(*transaction) error // guarded by running; nil once its caller has left; may be called again when the transaction was rolled back
 	done     chan error               // receives the outcome
 	err      error                    // of run, until the batch is committed
 	batch    *batch                   // guarded by writer.mu; nil while it is in the queue
@@ -89,6 +89,7 @@ func (w *writer) leave(op *write) {
 	}
 	w.mu.Unlock()
 	op.running.Lock() // a statement that reads the caller's memory comes to its end
+	op.run = nil
 	op.running.Unlock()
 }
 
@@ -226,7 +227,7 @@ func (w *writer) once(b *batch) error {
 	defer tx.sql.Rollback() // does nothing after a commit
 	for _, op := range b.writes {
 		op.running.Lock()
-		if !w.hasLeft(op) {
+		if op.run != nil {
 			op.err = op.run(tx)
 		}
 		op.running.Unlock()
@@ -235,10 +236,4 @@ func (w *writer) once(b *batch) error {
 		}
 	}
 	return tx.sql.Commit()
-}
-
-func (w *writer) hasLeft(op *write) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return op.left
 }

@@ -1,0 +1,223 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/sqlite"
+	moderncsqlite "modernc.org/sqlite"
+)
+
+// counts are what was run on the connections of a pool.
+type counts struct {
+	mu         sync.Mutex
+	statements []string // their first words
+	begins     int      // also those that failed
+	commits    int
+	rollbacks  int
+}
+
+func (c *counts) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.statements, c.begins, c.commits, c.rollbacks = nil, 0, 0, 0
+}
+
+func (c *counts) ran(query string) {
+	word, _, _ := strings.Cut(strings.TrimSpace(query), " ")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.statements = append(c.statements, word)
+}
+
+// String is like "SELECT, UPDATE; 1 commit".
+func (c *counts) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := strings.Join(c.statements, ", ")
+	if c.commits > 0 {
+		s += fmt.Sprintf("; %d commit", c.commits)
+	}
+	if c.rollbacks > 0 {
+		s += fmt.Sprintf("; %d rollback", c.rollbacks)
+	}
+	return s
+}
+
+// counted is a backend on a pool of one connection to file that counts.
+func counted(t testing.TB, file string) (driver.Backend, *counts) {
+	t.Helper()
+	next, err := moderncsqlite.NewConnector("file:" + file + "?_txlock=immediate&_pragma=journal_mode(wal)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &counts{}
+	db := sql.OpenDB(countingConnector{next, c})
+	db.SetMaxOpenConns(1)
+	t.Cleanup(func() { db.Close() })
+	b := sqlite.New(db, sqlite.Config{})
+	t.Cleanup(func() { b.Close() })
+	if err := b.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b, c
+}
+
+type countingConnector struct {
+	sqldriver.Connector
+	counts *counts
+}
+
+func (c countingConnector) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return countingConn{conn.(fullConn), c.counts}, nil
+}
+
+// fullConn is what a connection of modernc.org/sqlite can do and database/sql
+// asks for.
+type fullConn interface {
+	sqldriver.Conn
+	sqldriver.ConnBeginTx
+	sqldriver.ConnPrepareContext
+	sqldriver.SessionResetter
+	sqldriver.Validator
+}
+
+type countingConn struct {
+	fullConn
+	counts *counts
+}
+
+func (c countingConn) BeginTx(ctx context.Context, opts sqldriver.TxOptions) (sqldriver.Tx, error) {
+	c.counts.mu.Lock()
+	c.counts.begins++
+	c.counts.mu.Unlock()
+	tx, err := c.fullConn.BeginTx(ctx, opts)
+	return countingTx{tx, c.counts}, err
+}
+
+func (c countingConn) PrepareContext(ctx context.Context, query string) (sqldriver.Stmt, error) {
+	stmt, err := c.fullConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return countingStmt{stmt.(fullStmt), query, c.counts}, nil
+}
+
+type fullStmt interface {
+	sqldriver.Stmt
+	sqldriver.StmtExecContext
+	sqldriver.StmtQueryContext
+}
+
+type countingStmt struct {
+	fullStmt
+	query  string
+	counts *counts
+}
+
+func (s countingStmt) ExecContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Result, error) {
+	s.counts.ran(s.query)
+	return s.fullStmt.ExecContext(ctx, args)
+}
+
+func (s countingStmt) QueryContext(ctx context.Context, args []sqldriver.NamedValue) (sqldriver.Rows, error) {
+	s.counts.ran(s.query)
+	return s.fullStmt.QueryContext(ctx, args)
+}
+
+type countingTx struct {
+	sqldriver.Tx
+	counts *counts
+}
+
+func (t countingTx) Commit() error {
+	t.counts.mu.Lock()
+	t.counts.commits++
+	t.counts.mu.Unlock()
+	return t.Tx.Commit()
+}
+
+func (t countingTx) Rollback() error {
+	t.counts.mu.Lock()
+	t.counts.rollbacks++
+	t.counts.mu.Unlock()
+	return t.Tx.Rollback()
+}
+
+// TestStatements counts what each operation runs. On a pool that was given, a
+// transaction begins with a DELETE that takes the lock and deletes nothing; the
+// driver's own transactions are begun with the lock.
+func TestStatements(t *testing.T) {
+	t.Parallel()
+	b, counts := counted(t, filepath.Join(t.TempDir(), "agents.db"))
+	ctx := t.Context()
+	kept := func(keep int) driver.SaveRequest {
+		req := request(fmt.Sprint("keeps ", keep), "{}")
+		req.Keep = keep
+		return req
+	}
+	for range 5 {
+		save(t, b, kept(1))
+		save(t, b, kept(3))
+	}
+	repeated := kept(3)
+	conflicting := kept(3)
+	conflicting.Match.ID = "other"
+	for _, tt := range []struct {
+		name string
+		run  func() error
+		want string
+	}{
+		{"Ping", func() error { return b.Ping(ctx) }, "SELECT"},
+		{"first save", func() error { save(t, b, request("new", "{}")); return nil }, "DELETE, SELECT, INSERT; 1 commit"},
+		{"save", func() error { save(t, b, kept(1)); return nil }, "DELETE, SELECT, UPDATE; 1 commit"},
+		{"save with history", func() error { save(t, b, repeated); return nil }, "DELETE, SELECT, UPDATE, UPDATE; 1 commit"},
+		{"repeated save", func() error { save(t, b, repeated); return nil }, "DELETE, SELECT, SELECT; 1 commit"},
+		{"save that keeps more", func() error { save(t, b, kept(3)); return nil }, "DELETE, SELECT, UPDATE, UPDATE; 1 commit"},
+		{"conflict", func() error {
+			if _, err := b.Save(ctx, conflicting); !errors.Is(err, driver.ErrConflict) {
+				return fmt.Errorf("error %v, want %w", err, driver.ErrConflict)
+			}
+			return nil
+		}, "DELETE, SELECT, SELECT; 1 commit"},
+		{"load", func() error { load(t, b, "keeps 3"); return nil }, "SELECT"},
+		{"load version", func() error {
+			_, err := b.Load(ctx, driver.LoadRequest{Key: key("keeps 3"), Version: 6, Now: now})
+			return err
+		}, "SELECT"},
+		{"stat", func() error { _, _, err := latest(ctx, b, "keeps 3"); return err }, "SELECT"},
+		{"page of a list", func() error {
+			for _, err := range b.List(ctx, driver.ListRequest{Namespace: "agents", Limit: 2, Now: now}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, "SELECT"},
+		{"rewrite", func() error {
+			return b.(driver.Rewriter).Rewrite(ctx, driver.RewriteRequest{Key: key("keeps 3"), Version: 6, ID: repeated.ID, Payload: []byte("{}"), Encoding: "json", Now: now})
+		}, "DELETE, SELECT, SELECT, UPDATE; 1 commit"},
+		{"delete", func() error { return b.Delete(ctx, key("keeps 3")) }, "DELETE, DELETE, DELETE; 1 commit"},
+		{"purge", func() error { _, err := b.(driver.Purger).Purge(ctx, "agents", now); return err }, "DELETE, DELETE, DELETE; 1 commit"},
+	} {
+		counts.reset()
+		if err := tt.run(); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if got := counts.String(); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
