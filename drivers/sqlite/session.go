@@ -94,8 +94,14 @@ func cannotShare(err error) bool {
 // openPools makes the pools and opens no connection yet: one connection to
 // write, because SQLite has one writer, and a few to read beside it.
 func (b *backend) openPools(s *session) error {
-	synchronous := "synchronous(" + b.cfg.Synchronous.String() + ")"
-	limit := "journal_size_limit(67108864)" // give back what one large transaction took
+	pragmas := []string{
+		"synchronous(" + b.cfg.Synchronous.String() + ")",
+		"journal_size_limit(67108864)", // give back what one large transaction took
+		"cache_size(-16384)",           // 16 MB: the states of threads that are saved again and again
+	}
+	if b.cfg.Synchronous == Full {
+		pragmas = append(pragmas, "fullfsync(1)") // macOS: wait for the disk and not only for its cache
+	}
 	if b.cfg.Path == Memory {
 		s.name = "the database in memory"
 		s.write = pool(&connector{path: Memory}, 1)
@@ -107,7 +113,7 @@ func (b *backend) openPools(s *session) error {
 		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
 	}
 	s.path, s.name = path, path
-	s.write = pool(&connector{path: path, pragmas: []string{synchronous, limit, "cache_size(-16384)"}, frozen: s.frozen != nil}, 1)
+	s.write = pool(&connector{path: path, pragmas: pragmas, frozen: s.frozen != nil}, 1)
 	s.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, min(max(4, runtime.GOMAXPROCS(0)), 16))
 	return nil
 }

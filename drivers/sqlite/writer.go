@@ -95,16 +95,12 @@ func (w *writer) leave(op *write) {
 
 // drain commits what is in the queue until it is empty.
 func (w *writer) drain() {
-	for {
+	for b := w.next(); b != nil; b = w.next() {
+		w.commit(b)
 		// Those whose writes have just been committed are runnable now, and
 		// mostly have another: without a moment for them, a batch of one
 		// would follow each batch of many.
 		runtime.Gosched()
-		b := w.next()
-		if b == nil {
-			return
-		}
-		w.commit(b)
 	}
 }
 
@@ -206,13 +202,18 @@ func (w *writer) attempt(b *batch) error {
 // expire takes out the writes that have waited long enough.
 func (w *writer) expire(b *batch, err error) {
 	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	left := b.writes[:0]
 	for _, op := range b.writes {
 		if now.Before(op.deadline) {
 			left = append(left, op)
-		} else {
-			op.done <- w.session.explain(op.ctx, err)
+			continue
 		}
+		if op.batch = nil; !op.left {
+			b.waiting--
+		}
+		op.done <- w.session.explain(op.ctx, err)
 	}
 	b.writes = left
 }
