@@ -245,23 +245,37 @@ func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error
 		Timeout:         d.timeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3},
 	}
-	var nc net.Conn
-	var err error
-	if d.tls != nil {
-		secure := tls.Dialer{NetDialer: plain, Config: d.tls}
-		nc, err = secure.DialContext(ctx, network, addr)
-	} else {
-		nc, err = plain.DialContext(ctx, network, addr)
-	}
+	nc, err := plain.DialContext(ctx, network, addr)
 	if err != nil {
-		var failed *net.OpError
-		if !errors.As(err, &failed) || failed.Op != "dial" {
-			// A failed handshake, say: also that is no more than a failed dial.
-			err = &net.OpError{Op: "dial", Net: network, Err: err}
+		return nil, dialError(network, addr, "", err)
+	}
+	if d.tls != nil {
+		// A server that does not speak TLS may wait for more of what it takes
+		// for a command.
+		ctx, cancel := context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+		secure := tls.Client(nc, d.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return nil, dialError(network, addr, "TLS handshake: ", err)
 		}
-		return nil, err
+		nc = secure
 	}
 	return d.calls.wrap(nc), nil
+}
+
+// dialError is what go-redis and judges of errors take for a failed dial.
+func dialError(network, addr, stage string, err error) error {
+	text := err.Error()
+	var failed *net.OpError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		text = "no answer"
+	case errors.As(err, &failed) && failed.Err != nil:
+		text = failed.Err.Error()
+	}
+	return &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s: %s%s", addr, stage, text)}
 }
 
 // String implements fmt.Stringer.

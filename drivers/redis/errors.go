@@ -65,6 +65,7 @@ var cures = []struct {
 	{"ERR AUTH ", driver.ErrUnavailable, "the server refuses this client: a password was given, and the server has none for that user"},
 	{"ERR invalid password", driver.ErrUnavailable, "the server refuses this client: wrong password"},
 	{"NOPERM ", driver.ErrUnavailable, "the server refuses this client: its user lacks a permission that the package documentation lists"},
+	{"ERR The user executing the script can't", driver.ErrUnavailable, "the server refuses this client: its user lacks a permission that the package documentation lists"},
 	{"NOREPLICAS ", driver.ErrUnavailable, "too few replicas are connected (min-replicas-to-write)"},
 	{"MOVED ", driver.ErrUnavailable, "the server belongs to a cluster: open it with redis+cluster://"},
 	{"ERR This instance has cluster support disabled", driver.ErrInvalid, "the server is not a cluster: open it with redis://"},

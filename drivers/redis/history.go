@@ -36,7 +36,7 @@ func (b *backend) history(ctx context.Context, req driver.HistoryRequest, yield 
 		if err != nil {
 			return b.report(ctx, err)
 		}
-		if len(lines) < 2 {
+		if len(lines) == 0 {
 			return nil
 		}
 		latest, err := parseInfo(req.Key, lines[0])

@@ -21,7 +21,7 @@ import (
 
 const never = "-"
 
-func micros(t time.Time) string {
+func orNever(t time.Time) string {
 	if t.IsZero() {
 		return never
 	}

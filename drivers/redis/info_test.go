@@ -2,6 +2,7 @@ package redis
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -18,11 +19,7 @@ func line(t testing.TB, info driver.Info) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	version := "0"
-	if info.Version > 0 {
-		version = strings.TrimSpace(micros(time.UnixMicro(info.Version)))
-	}
-	return strings.Join([]string{"1", version, micros(info.CreatedAt), micros(info.ExpiresAt), escape(info.ID), rest}, " ")
+	return fmt.Sprintf("1 %d %d %s %s %s", info.Version, info.CreatedAt.UnixMicro(), orNever(info.ExpiresAt), escape(info.ID), rest)
 }
 
 func TestInfoRoundTrip(t *testing.T) {

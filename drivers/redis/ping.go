@@ -74,9 +74,10 @@ func (b *backend) enroll(ctx context.Context, namespace string) error {
 
 func (b *backend) register(ctx context.Context, namespace string) (string, error) {
 	keys := []string{b.layout.store(), b.layout.namespaces()}
+	sample := b.layout.list(namespace, "thread")
 	return do(ctx, b, always, func(ctx context.Context) (string, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
-			return stringOf(ctx, registerScript.args(bySource, false, keys, b.layout.shards, namespace)...)
+			return stringOf(ctx, registerScript.args(bySource, false, keys, b.layout.shards, namespace, sample)...)
 		})
 		return cmd.Val(), err
 	})

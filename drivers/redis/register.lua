@@ -1,9 +1,23 @@
 -- Records how the store is laid out, and a namespace that is about to be used.
 --
 -- KEYS  store, namespaces
--- ARGV  1 shards, 2 namespace or ""
+-- ARGV  1 shards, 2 namespace or "", 3 the key of some thread in it
 --
 -- Returns the number of shards on record.
+
+-- Without a right that save.lua needs it would stop half-way.
+if ARGV[2] ~= '' and redis.acl_check_cmd then
+  for _, command in ipairs({
+    {'LINDEX', 0}, {'LLEN'}, {'EXISTS'}, {'LPUSH', ''}, {'LPUSHX', ''}, {'LTRIM', 0, 0}, {'UNLINK'}, {'RENAME', ARGV[3]},
+    {'HGET', ''}, {'HSET', '', ''}, {'HDEL', ''}, {'ZADD', 0, ''}, {'ZREM', ''}, {'ZRANGEBYSCORE', 0, 0},
+    {'PEXPIREAT', 0}, {'PERSIST'},
+  }) do
+    if not redis.acl_check_cmd(command[1], ARGV[3], unpack(command, 2)) then
+      return redis.error_reply('NOPERM the user may not run ' .. command[1] .. ' on the keys of threads')
+    end
+  end
+end
+
 local shards = redis.call('HGET', KEYS[1], 'shards')
 if not shards then
   redis.call('HSET', KEYS[1], 'format', '1', 'shards', ARGV[1])

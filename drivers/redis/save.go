@@ -121,7 +121,7 @@ func (w write) argv(rest string) []any {
 		lifetime = w.expires.UnixMilli() - w.now.UnixMilli() + 1
 	}
 	return []any{
-		w.key.Thread, escape(w.id), w.now.UnixMicro(), w.keep, w.match, w.version, micros(w.created), micros(w.expires), lifetime, rest,
+		w.key.Thread, escape(w.id), w.now.UnixMicro(), w.keep, w.match, w.version, w.created.UnixMicro(), orNever(w.expires), lifetime, rest,
 	}
 }
 
@@ -162,7 +162,7 @@ func (b *backend) pushBeside(ctx context.Context, bySource bool, keys []string, 
 	case err == nil:
 		return "", nil
 	}
-	return "", cause(err, save, push)
+	return "", cause(err, save, push, back)
 }
 
 // cause returns the error that made a transaction fail, which the server's
