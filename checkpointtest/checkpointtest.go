@@ -73,7 +73,7 @@ func (s *suite) cases() []testCase {
 	if s.unreachable != nil {
 		cases = append(cases, unreachableCases()...)
 	}
-	return cases
+	return slices.DeleteFunc(cases, func(c testCase) bool { return s.accept != nil && !s.accept(c.name) })
 }
 
 // An Option changes what Run and Verify do.
@@ -101,6 +101,11 @@ func Options(opts ...checkpoint.Option) Option {
 	return func(s *suite) { s.storeOptions = append(s.storeOptions, opts...) }
 }
 
+// Cases runs those cases only whose names it accepts.
+func Cases(accept func(name string) bool) Option {
+	return func(s *suite) { s.accept = accept }
+}
+
 // Timeout is how long a case may take before its watchdog fails it and shows
 // all goroutines; 2 minutes by default. It is there to end a case that hangs,
 // so it should be generous.
@@ -121,6 +126,7 @@ type suite struct {
 	required     []string
 	unreachable  func(testing.TB) (driver.Backend, error) // nil unless asked for
 	storeOptions []checkpoint.Option
+	accept       func(name string) bool // nil for all
 	timeout      time.Duration
 	listLag      time.Duration
 	progress     func(Result, int, int)

@@ -1,10 +1,12 @@
 package checkpointtest
 
 import (
-	"errors"
+	"context"
+	"crypto/rand"
 	"fmt"
-	"runtime"
+	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -100,34 +102,33 @@ func concurrencyManyThreads(t *trial) {
 }
 
 func concurrencyReaders(t *trial) {
-	const saves = 60
-	writer, readers := t.open(), []*handle{t.open(), t.open(), t.open()}
-	t.save(writer, t.request("thread"))
+	writer := t.open()
 	var saved atomic.Int64 // the latest version that was acknowledged
-	saved.Store(1)
-	t.together(1+len(readers), func(i int) {
-		if i == 0 {
-			defer saved.Store(saves + 1)
-			for range saves {
-				info, err := writer.Save(t.ctx, t.request("thread"))
-				if err != nil {
-					t.Errorf("Save: %v", err)
-					return
-				}
-				saved.Store(info.Version)
-			}
-			return
+	save := func(int) bool {
+		info, err := writer.Save(t.ctx, t.request("thread"))
+		if err != nil {
+			t.Errorf("Save: %v", err)
+			return false
 		}
-		for seen := int64(1); seen < saves+1; {
+		saved.Store(info.Version)
+		return true
+	}
+	save(0)
+	var reads []func() bool
+	for range 3 {
+		reader, seen := t.open(), int64(1)
+		reads = append(reads, func() bool {
 			floor := max(seen, saved.Load())
-			c, err := readers[i-1].Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Now: t.now})
+			c, err := reader.Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Now: t.now})
 			if err != nil || c.Version < floor {
 				t.Errorf("Load = version %d, %v; version %d had been acknowledged or seen before", c.Version, err, floor)
-				return
+				return false
 			}
 			seen = c.Version
-		}
-	})
+			return true
+		})
+	}
+	t.beside(save, reads...)
 }
 
 func concurrencyDeleteAndSave(t *trial) {
@@ -171,41 +172,21 @@ func concurrencyDeleteAndSave(t *trial) {
 	}
 }
 
-// concurrencyGoroutines opens, uses and closes many handles. A place in the
-// code that started a goroutine for each and has not ended it is a leak;
-// goroutines of the program around the suite come and go in smaller numbers.
+// concurrencyGoroutines opens, uses and closes many handles under a label that
+// every goroutine passes on to those it starts. A few that stay may belong to
+// something that all handles share; as many as there were handles do not.
 func concurrencyGoroutines(t *trial) {
-	const handles = 12
-	before := goroutines()
-	for i := range handles {
-		b := t.open()
-		t.together(4, func(j int) {
-			thread := fmt.Sprintf("thread-%d-%d", i, j)
-			if _, err := b.Save(t.ctx, t.request(thread)); err != nil {
-				t.Errorf("Save: %v", err)
-			}
-			if _, err := b.Load(t.ctx, driver.LoadRequest{Key: t.key(thread), Now: t.now}); err != nil && !errors.Is(err, driver.ErrNotFound) {
-				t.Errorf("Load: %v", err)
-			}
-			for _, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {
-				if err != nil {
-					t.Errorf("List: %v", err)
-				}
-			}
-		})
-		if err := b.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+	const handles, key = 12, "checkpointtest"
+	label := rand.Text()
+	pprof.Do(t.ctx, pprof.Labels(key, label), func(context.Context) {
+		defer t.scope()()
+		for i := range handles {
+			t.useAndClose(fmt.Sprint("thread-", i))
 		}
-	}
-	var leaks []string
+	})
+	var left []string
 	for wait := time.Millisecond; wait < 8*time.Second; wait *= 2 { // goroutines may take a moment to end
-		leaks = leaks[:0]
-		for place, n := range goroutines() {
-			if n-before[place] >= handles {
-				leaks = append(leaks, fmt.Sprintf("%d more than before, created by %s", n-before[place], place))
-			}
-		}
-		if len(leaks) == 0 {
+		if left = goroutines(fmt.Sprintf("%q:%q", key, label)); len(left) < handles {
 			return
 		}
 		select {
@@ -214,28 +195,45 @@ func concurrencyGoroutines(t *trial) {
 			return
 		}
 	}
-	t.Errorf("after %d handles were opened, used and closed there are goroutines left:\n\t%s", handles, strings.Join(leaks, "\n\t"))
+	t.Errorf("after %d handles were opened, used and closed %d goroutines are left, among them\n%s", handles, len(left), left[0])
 }
 
-// goroutines counts the goroutines by the place that created them.
-func goroutines() map[string]int {
-	dump := make([]byte, 1<<20)
-	for {
-		n := runtime.Stack(dump, true)
-		if n < len(dump) {
-			dump = dump[:n]
-			break
+// useAndClose opens a handle, uses it from several goroutines and closes it.
+func (t *trial) useAndClose(thread string) {
+	b := t.open()
+	t.together(4, func(i int) {
+		thread := fmt.Sprint(thread, "-", i)
+		if _, err := b.Save(t.ctx, t.request(thread)); err != nil {
+			t.Errorf("Save: %v", err)
 		}
-		dump = make([]byte, 2*len(dump))
+		if _, err := b.Load(t.ctx, driver.LoadRequest{Key: t.key(thread), Now: t.now}); err != nil {
+			t.Errorf("Load: %v", err)
+		}
+		for _, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {
+			if err != nil {
+				t.Errorf("List: %v", err)
+			}
+		}
+	})
+	if err := b.Close(); err != nil {
+		t.Errorf("Close: %v", err)
 	}
-	counts := make(map[string]int)
-	for stack := range strings.SplitSeq(string(dump), "\n\n") {
-		if _, place, found := strings.Cut(stack, "\ncreated by "); found {
-			function, line, _ := strings.Cut(place, "\n")
-			function, _, _ = strings.Cut(function, " in goroutine ")
-			line, _, _ = strings.Cut(strings.TrimSpace(line), " +")
-			counts[function+" at "+line]++
+}
+
+// goroutines returns the stacks of the goroutines that carry a label, each as
+// often as there are goroutines with it.
+func goroutines(label string) []string {
+	var profile strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		return nil
+	}
+	var stacks []string
+	for record := range strings.SplitSeq(profile.String(), "\n\n") {
+		if strings.Contains(record, label) {
+			n, _, _ := strings.Cut(record, " ")
+			count, _ := strconv.Atoi(n)
+			stacks = append(stacks, slices.Repeat([]string{record}, count)...)
 		}
 	}
-	return counts
+	return stacks
 }

@@ -239,8 +239,8 @@ func errorsIteratorOnce(t *trial) {
 	}
 }
 
-// errorsUsableAfterwards cancels calls at random moments of their course, on
-// handles that go on being used.
+// errorsUsableAfterwards cancels calls before and at any moment of their course,
+// on a handle that goes on being used.
 func errorsUsableAfterwards(t *trial) {
 	b := t.open()
 	t.save(b, t.request("thread"))
@@ -248,6 +248,9 @@ func errorsUsableAfterwards(t *trial) {
 		for n := range 10 {
 			ctx, cancel := context.WithCancel(t.ctx)
 			timer := time.AfterFunc(time.Duration(n*n)*20*time.Microsecond, cancel)
+			if n == 0 {
+				cancel()
+			}
 			for _, call := range t.calls(b, fmt.Sprint("cancelled-", i)) {
 				if call.name == "Purge" {
 					continue // it would remove what others are about

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -236,43 +235,37 @@ func (t *trial) anything(b driver.Backend, thread string) {
 }
 
 func historyWhileSaving(t *trial) {
-	const keep, saves = 5, 60
+	const keep = 5
 	b, reader := t.open(), t.open()
-	t.grow(b, "thread", 1, keep)
-	var over atomic.Bool
-	t.together(3, func(i int) {
-		if i == 0 {
-			defer over.Store(true)
-			for range saves {
-				req := t.request("thread")
-				req.Keep = keep
-				if _, err := b.Save(t.ctx, req); err != nil {
-					t.Errorf("Save: %v", err)
-					return
-				}
+	t.grow(b, "thread", keep, keep)
+	read := func() bool {
+		var got []int64
+		for info, err := range reader.History(t.ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now}) {
+			if err != nil {
+				t.Errorf("History: %v", err)
+				return false
 			}
-			return
+			got = append(got, info.Version)
 		}
-		for last := false; !last; {
-			last = over.Load() // once more after the last save
-			var got []int64
-			for info, err := range reader.History(t.ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now}) {
-				if err != nil {
-					t.Errorf("History: %v", err)
-					return
-				}
-				got = append(got, info.Version)
-			}
-			if len(got) == 0 || len(got) > keep || !slices.Equal(got, down(got[0], got[len(got)-1])) {
-				t.Errorf("a history read during saves that keep %d holds versions %d", keep, got)
-				return
-			}
-			c, err := reader.Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Version: got[0], Now: t.now})
-			if err == nil && c.Version != got[0] || err != nil && !errors.Is(err, driver.ErrNotFound) {
-				t.Errorf("Load(version=%d) = %s, %v", got[0], show(c.Info), err)
-				return
-			}
+		if len(got) == 0 || len(got) > keep || !slices.Equal(got, down(got[0], got[len(got)-1])) {
+			t.Errorf("a history read during saves that keep %d holds versions %d", keep, got)
+			return false
 		}
-	})
-	t.versions(b, "thread", down(saves+1, saves-keep+2)...)
+		c, err := reader.Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Version: got[0], Now: t.now})
+		if err == nil && c.Version != got[0] || err != nil && !errors.Is(err, driver.ErrNotFound) {
+			t.Errorf("Load(version=%d) = %s, %v", got[0], show(c.Info), err)
+			return false
+		}
+		return true
+	}
+	saves := t.beside(func(int) bool {
+		req := t.request("thread")
+		req.Keep = keep
+		_, err := b.Save(t.ctx, req)
+		if err != nil {
+			t.Errorf("Save: %v", err)
+		}
+		return err == nil
+	}, read, read)
+	t.versions(b, "thread", down(int64(saves)+keep, int64(saves)+1)...)
 }

@@ -62,7 +62,7 @@ func importAsGiven(t *trial) {
 	rich.ExpiresAt = t.now.Add(90*time.Minute + 3*time.Microsecond)
 	rich.SavedAt = rich.SavedAt.Add(7 * time.Microsecond)
 	rich.Metadata = map[string]string{"key": "value", "é": "\x01"}
-	rich.Payload = []byte(`{"n": 123.5, "s": "é"}`)
+	rich.Payload = []byte(`{"n":123.5,"s":"é"}`)
 	rich.Size = len(rich.Payload)
 	old := t.importRequest("old", 1)
 	old.ID = "the-id-of-another-program"

@@ -298,32 +298,34 @@ func rewriteMissing(t *trial) {
 
 func rewriteWhileSaving(t *trial) {
 	b, other := t.open(), t.open()
-	const saves = 30
-	last := t.grow(b, "thread", 1, 3)[0]
-	t.together(3, func(i int) {
-		for range saves {
-			switch i {
-			case 0: // the saver
-				req := t.request("thread")
-				req.Keep = 3
-				if _, err := b.Save(t.ctx, req); err != nil {
-					t.Errorf("Save: %v", err)
-				}
-			case 1: // the rewriter
-				c, err := other.Load(t.ctx, driver.LoadRequest{Key: last.Key, Now: t.now})
-				if err == nil {
-					err = other.Rewrite(t.ctx, t.rewrite(c.Info, "rewritten"))
-				}
-				if err != nil && !errors.Is(err, driver.ErrNotFound) { // it may be dropped meanwhile
-					t.Errorf("Load and Rewrite: %v", err)
-				}
-			default:
-				c, err := other.Load(t.ctx, driver.LoadRequest{Key: last.Key, Now: t.now})
-				if err != nil || c.Encoding != "json" && len(c.Payload) != c.Size || (string(c.Payload) == "rewritten") != (c.Encoding == "json+aead") {
-					t.Errorf("Load beside Rewrite = %s %q, %v", show(c.Info), c.Payload, err)
-				}
-			}
+	const keep = 3
+	t.grow(b, "thread", keep, keep)
+	latest := driver.LoadRequest{Key: t.key("thread"), Now: t.now}
+	saves := t.beside(func(int) bool {
+		req := t.request("thread")
+		req.Keep = keep
+		_, err := b.Save(t.ctx, req)
+		if err != nil {
+			t.Errorf("Save: %v", err)
 		}
+		return err == nil
+	}, func() bool {
+		c, err := other.Load(t.ctx, latest)
+		if err == nil {
+			err = other.Rewrite(t.ctx, t.rewrite(c.Info, "rewritten"))
+		}
+		if err != nil && !errors.Is(err, driver.ErrNotFound) { // it may be dropped meanwhile
+			t.Errorf("Load and Rewrite: %v", err)
+			return false
+		}
+		return true
+	}, func() bool {
+		c, err := other.Load(t.ctx, latest)
+		if err != nil || len(c.Payload) != c.Size || (string(c.Payload) == "rewritten") != (c.Encoding == "json+aead") {
+			t.Errorf("Load beside Rewrite = %s %q, %v", show(c.Info), c.Payload, err)
+			return false
+		}
+		return true
 	})
-	t.versions(b, "thread", down(saves+1, saves-1)...)
+	t.versions(b, "thread", down(int64(saves)+keep, int64(saves)+1)...)
 }

@@ -174,7 +174,7 @@ func payload16MB(t *trial) { t.sizes(16<<20, 16<<20+64<<10) }
 func payloadChangingSize(t *trial) {
 	b := t.open()
 	var want [][]byte
-	for _, size := range []int{1 << 20, 20, 450_000, 900_000, 1, 1 << 20} {
+	for _, size := range []int{1 << 20, 30, 450_000, 900_000, 50, 1 << 20} {
 		req := t.request("thread")
 		req.Keep = 3
 		req.Encoding = "bytes"

@@ -75,8 +75,8 @@ type agent struct {
 
 func newAgent(step int64) agent {
 	return agent{
-		Goal: "find out \u0000 about größe 😀 </script>", Step: step, Done: []string{"search", ""},
-		Files: map[string][]byte{"report": {0, 1, 0xff}}, Score: 0.1, Parent: &agent{Step: 9007199254740993},
+		Goal: "find out about größe 😀 </script>", Step: step, Done: []string{"search", ""},
+		Files: map[string][]byte{"report": {0, 1, 0xff}}, Score: 0.1, Parent: &agent{Goal: "the goal above", Step: step - 1},
 		Updated: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -75,6 +77,31 @@ func (t *trial) open() *handle {
 	return &handle{inner: b, t: t}
 }
 
+// scope makes what open registers by Cleanup run when the returned function is
+// called, instead of at the end of the test.
+func (t *trial) scope() (end func()) {
+	outer := t.tb
+	if outer == nil {
+		return func() {}
+	}
+	inner := &scope{TB: outer}
+	t.tb = inner
+	return func() {
+		t.tb = outer
+		for _, f := range slices.Backward(inner.cleanups) {
+			f()
+		}
+	}
+}
+
+// A scope is a test that keeps its cleanups to itself.
+type scope struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
+
 // key names a thread in the trial's namespace.
 func (t *trial) key(thread string) driver.Key {
 	return driver.Key{Namespace: t.namespace, Thread: thread}
@@ -95,7 +122,11 @@ func (t *trial) request(thread string) driver.SaveRequest {
 
 // Errorf records a failure; the case goes on.
 func (t *trial) Errorf(format string, args ...any) {
-	text := caller() + fmt.Sprintf(format, args...)
+	t.fail(caller() + fmt.Sprintf(format, args...))
+}
+
+// fail records a failure.
+func (t *trial) fail(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.abandoned || len(t.failures) > maxFailures {
@@ -136,7 +167,7 @@ func (t *trial) called(format string, args ...any) {
 // frame of the package that is not in this file.
 func caller() string {
 	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	place := ""
 	for {
 		f, more := frames.Next()
@@ -160,7 +191,7 @@ func (t *trial) run(c testCase) []string {
 	if !t.within(t.suite.timeout, func() { c.run(t) }) {
 		dump := make([]byte, 1<<20)
 		dump = dump[:runtime.Stack(dump, true)]
-		t.Errorf("still running after %v; all goroutines:\n%s", t.suite.timeout, dump)
+		t.fail(fmt.Sprintf("still running after %v; all goroutines:\n%s", t.suite.timeout, dump))
 		t.mu.Lock()
 		t.abandoned = true
 		t.mu.Unlock()
@@ -204,7 +235,7 @@ func (t *trial) recovered() {
 // handle of its own. What fails here does not fail the case.
 func (t *trial) cleanUp() {
 	t.mu.Lock()
-	handles, wrote := t.handles, t.wrote
+	handles, wrote := slices.Clone(t.handles), maps.Clone(t.wrote) // a case left behind may go on
 	t.mu.Unlock()
 	for _, b := range handles {
 		b.Close()
@@ -230,6 +261,46 @@ func (t *trial) cleanUp() {
 			purger.Purge(t.ctx, ns, t.now.AddDate(1000, 0, 0))
 		}
 	}
+}
+
+// beside writes again and again while readers read, until each of them has read
+// often enough, and returns the number of writes. After the last write each
+// reads once more. What returns false ends its part; it may call Errorf and not
+// Fatalf.
+func (t *trial) beside(write func(n int) bool, reads ...func() bool) int {
+	const enough, atMost = 25, 10_000
+	var over atomic.Bool
+	counts := make([]atomic.Int64, len(reads))
+	writes := 0
+	t.together(1+len(reads), func(i int) {
+		if i > 0 {
+			defer counts[i-1].Store(enough)
+			for last := false; !last; counts[i-1].Add(1) {
+				last = over.Load()
+				if !reads[i-1]() {
+					return
+				}
+			}
+			return
+		}
+		defer over.Store(true)
+		waiting := func(c *atomic.Int64) bool { return c.Load() < enough }
+		for writes < enough || writes < atMost && slices.ContainsFunc(pointers(counts), waiting) {
+			if !write(writes) {
+				return
+			}
+			writes++
+		}
+	})
+	return writes
+}
+
+func pointers[T any](s []T) []*T {
+	ps := make([]*T, len(s))
+	for i := range s {
+		ps[i] = &s[i]
+	}
+	return ps
 }
 
 // together runs f(0) to f(n-1) at once and waits for all of them. They may
