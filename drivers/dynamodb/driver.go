@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
@@ -112,7 +113,7 @@ func (b *backend) Close() error {
 // connect makes a client from the environment and the shared files; it sends
 // nothing. b.mu is held.
 func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
-	var options []func(*config.LoadOptions) error
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // it speaks in errors alone
 	if b.cfg.Region != "" {
 		options = append(options, config.WithRegion(b.cfg.Region))
 	}

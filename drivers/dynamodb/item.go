@@ -70,10 +70,17 @@ func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Va
 func num(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
-func bin(b []byte) types.AttributeValue       { return &types.AttributeValueMemberB{Value: b} }
 func flag(b bool) types.AttributeValue        { return &types.AttributeValueMemberBOOL{Value: b} }
 func keyOf(key string) attributes             { return attributes{keyAttribute: str(key)} }
 func micros(t time.Time) types.AttributeValue { return num(t.UnixMicro()) }
+
+// bin is a binary value; nil would be none.
+func bin(b []byte) types.AttributeValue {
+	if b == nil {
+		b = []byte{}
+	}
+	return &types.AttributeValueMemberB{Value: b}
+}
 
 // checkpointAttributes are those that a save sets, without the payload. What is
 // nil is to be absent.

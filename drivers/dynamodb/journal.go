@@ -50,21 +50,14 @@ const journalAge = time.Hour
 
 func (j *journal) empty() bool { return j.From == 0 && len(j.Chunks) == 0 }
 
-// drops notes everything but the head of a thread.
+// drops notes everything but the head of a thread: also a copy of the head as an
+// older version, which a save that died may have left.
 func (j *journal) drops(old *item) {
 	if low := old.lowest(); low < old.Version {
-		j.Life, j.From, j.To, j.Latest, j.Large = old.life, low, old.Version-1, old.Version, old.large
+		j.Life, j.From, j.To, j.Latest, j.Large = old.life, low, old.Version, old.Version, old.large
 	}
 	if old.chunks != "" {
 		j.Chunks = append(j.Chunks, chunkSet{old.chunks, old.parts})
-	}
-}
-
-// only leaves the parts of an item that did not become the head.
-func (j *journal) only(i *item) {
-	j.From, j.Chunks = 0, nil
-	if i.chunks != "" {
-		j.Chunks = []chunkSet{{i.chunks, i.parts}}
 	}
 }
 
@@ -104,11 +97,8 @@ func readJournal(a attributes) (*journal, error) {
 	return j, nil
 }
 
-// clean removes what the journal names, and the journal.
+// clean removes what the journal names, and the journal if it was written.
 func (s *session) clean(ctx context.Context, j *journal) error {
-	if j.ID == "" {
-		return nil
-	}
 	var requests []types.WriteRequest
 	for _, set := range j.Chunks {
 		requests = append(requests, removeParts(set)...)
@@ -121,7 +111,7 @@ func (s *session) clean(ctx context.Context, j *journal) error {
 		}
 		requests = append(requests, removed...)
 	}
-	if err := s.write(ctx, requests); err != nil {
+	if err := s.write(ctx, requests); err != nil || j.ID == "" {
 		return err
 	}
 	return s.write(ctx, []types.WriteRequest{remove(journalKey(j.ID))})
@@ -141,8 +131,8 @@ func (s *session) finish(ctx context.Context, j *journal) error {
 		return err
 	}
 	if head != nil {
-		if j.From != 0 && head.life == j.Life && head.lowest() <= j.From {
-			j.From = 0 // the head that was to let go of them is still there
+		if j.From != 0 && head.life == j.Life && head.lowest() < head.Version && head.lowest() <= j.From {
+			j.From = 0 // the head refers to them
 		}
 		j.keep(head.chunks)
 		if len(j.Chunks) > 0 && head.first != 0 {

@@ -43,6 +43,9 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 		if before, err = s.supersede(ctx, old, next, keep); err != nil {
 			return false, err
 		}
+		if old.first == 0 && old.swept == 0 { // a head that knows of no older versions
+			j.Life, j.From, j.To, j.Latest = old.life, old.Version, old.Version, old.Version
+		}
 	} else if old != nil && !old.childless() {
 		j.drops(old)
 	}
@@ -58,8 +61,11 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 	}
 	if err := s.putHead(ctx, old, next); err != nil {
 		if _, failed := conditionFailed(err); failed {
-			j.only(next) // old is somebody else's now
-			return true, s.clean(ctx, j)
+			// Who was quicker may have removed the thread, and not our copy of old.
+			if goesOn && keep > 1 {
+				j.Life, j.From, j.To, j.Latest = old.life, old.Version, old.Version, old.Version
+			}
+			return true, s.finish(ctx, j)
 		}
 		info, err := s.recognise(ctx, next.Key, next.ID, err)
 		if err != nil {
@@ -68,6 +74,9 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 		next.Info = info
 	}
 	j.keep(next.chunks)
+	if next.first != 0 && next.first <= j.From {
+		j.From = 0
+	}
 	return false, s.cleanQuietly(ctx, j)
 }
 
@@ -229,8 +238,7 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 	if err != nil {
 		_, failed := conditionFailed(err)
 		if failed {
-			j.only(&next)
-			return true, s.clean(ctx, j)
+			return true, s.finish(ctx, j)
 		}
 		return false, s.explain(ctx, err)
 	}

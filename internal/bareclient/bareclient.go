@@ -43,8 +43,10 @@ func Open(ctx context.Context, url string) (Client, error) {
 		return openRedis(url, own)
 	case "valkey", "valkeys":
 		return openRedis("redis"+strings.TrimPrefix(scheme, "valkey")+":"+rest, own)
+	case "dynamodb":
+		return openDynamoDB(ctx, url, own)
 	}
-	return nil, fmt.Errorf("%w: there is no bare client for a URL that starts with %q; there is for sqlite, postgres and redis (a single server)", errors.ErrUnsupported, scheme)
+	return nil, fmt.Errorf("%w: there is no bare client for a URL that starts with %q; there is for sqlite, postgres, dynamodb and redis (a single server)", errors.ErrUnsupported, scheme)
 }
 
 // without returns a URL without some of its words.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/rand"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/dynamodb"
 	"github.com/go-ckpt/checkpoint/drivers/postgres"
 	"github.com/go-ckpt/checkpoint/drivers/redis"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
@@ -17,7 +19,7 @@ import (
 )
 
 // subjects open what is measured.
-var subjects = []func(*testing.T) *subject{openSQLite, openRedis, openPostgres}
+var subjects = []func(*testing.T) *subject{openSQLite, openRedis, openPostgres, openDynamoDB}
 
 var allSizes = []int{2 << 10, 100 << 10, 1 << 20}
 
@@ -43,6 +45,16 @@ func openPostgres(t *testing.T) *subject {
 		versions: version(t, "psql", "--version") + ", " + module("github.com/lib/pq"),
 		sizes:    allSizes,
 	}, postgres.Driver{}, testserver.Postgres(t))
+}
+
+func openDynamoDB(t *testing.T) *subject {
+	t.Setenv("AWS_ACCESS_KEY_ID", "bench")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "bench")
+	return open(t, &subject{
+		name:     "DynamoDB",
+		versions: "DynamoDB Local, whose times say little of the service's, " + module("github.com/aws/aws-sdk-go-v2/service/dynamodb"),
+		sizes:    allSizes[:2], // an item holds 400 KB: a larger state has no floor of one request
+	}, dynamodb.Driver{}, "dynamodb://bench-"+rand.Text()+"?create_table=true&region=us-east-1&endpoint="+testserver.DynamoDB(t))
 }
 
 // open gives a subject the driver and the bare client of a URL.

@@ -4,6 +4,7 @@ package sealed
 
 import (
 	"bytes"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/dynamodb"
 	"github.com/go-ckpt/checkpoint/drivers/memory"
 	"github.com/go-ckpt/checkpoint/drivers/postgres"
 	"github.com/go-ckpt/checkpoint/drivers/redis"
@@ -46,6 +48,11 @@ func TestSuite(t *testing.T) {
 		"sqlite":   {sqlite.Driver{}, func(t *testing.T) string { return filepath.Join(t.TempDir(), "sealed.db") }},
 		"redis":    {redis.Driver{}, func(t *testing.T) string { return testserver.Redis(t) }},
 		"postgres": {postgres.Driver{}, func(t *testing.T) string { return testserver.Postgres(t) }},
+		"dynamodb": {dynamodb.Driver{}, func(t *testing.T) string {
+			t.Setenv("AWS_ACCESS_KEY_ID", "test")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+			return "sealed-" + rand.Text() + "?create_table=true&region=us-east-1&endpoint=" + testserver.DynamoDB(t)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dsn := tt.dsn(t)

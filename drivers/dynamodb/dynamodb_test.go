@@ -1,0 +1,519 @@
+package dynamodb
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/faultproxy"
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+)
+
+// bare returns a client of the shared server.
+func bare(t testing.TB) *dynamodb.Client {
+	t.Helper()
+	return dynamodb.New(dynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(testserver.DynamoDB(t)),
+		Credentials: awscredentials.NewStaticCredentialsProvider("test", "test", ""),
+	})
+}
+
+// plainTable makes a table as the AWS CLI does, without an index.
+func plainTable(t testing.TB) string {
+	t.Helper()
+	name := "plain-" + rand.Text()
+	_, err := bare(t).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("thread_id"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("thread_id"), KeyType: types.KeyTypeHash}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func openTable(t testing.TB, table, endpoint, more string) driver.Backend {
+	t.Helper()
+	b, err := Driver{}.Open("dynamodb://" + table + "?region=us-east-1&endpoint=" + endpoint + more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// behind returns a backend behind a proxy, on a new table with an index.
+func behind(t testing.TB) (driver.Backend, *faultproxy.Proxy, driver.Backend) {
+	t.Helper()
+	endpoint := testserver.DynamoDB(t)
+	table := "faults-" + rand.Text()
+	direct := openTable(t, table, endpoint, "&create_table=true")
+	if err := direct.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	proxy := faultproxy.New(t, strings.TrimPrefix(endpoint, "http://"))
+	return openTable(t, table, "http://"+proxy.Addr(), ""), proxy, direct
+}
+
+var testNow = time.Now().UTC().Truncate(time.Microsecond).Add(time.Hour)
+
+func request(thread, payload string, keep int) driver.SaveRequest {
+	return driver.SaveRequest{
+		Key: driver.Key{Namespace: "agents", Thread: thread}, ID: rand.Text(), Payload: []byte(payload), Encoding: "bytes", Now: testNow, Keep: keep,
+	}
+}
+
+func mustSave(t testing.TB, b driver.Backend, req driver.SaveRequest) driver.Info {
+	t.Helper()
+	info, err := b.Save(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}
+
+func loadThread(ctx context.Context, b driver.Backend, thread string) (driver.Checkpoint, error) {
+	return b.Load(ctx, driver.LoadRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Now: testNow})
+}
+
+func versionsOf(t testing.TB, b driver.Backend, thread string) []int64 {
+	t.Helper()
+	var versions []int64
+	for info, err := range b.History(t.Context(), driver.HistoryRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Now: testNow}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions = append(versions, info.Version)
+	}
+	return versions
+}
+
+// TestRequests counts what each operation sends once a connection is open.
+func TestRequests(t *testing.T) {
+	credentials(t)
+	b, proxy, _ := behind(t)
+	large := strings.Repeat("x", 1<<20)
+	var last driver.Info
+	key := func(thread string) driver.Key { return driver.Key{Namespace: "agents", Thread: thread} }
+	for _, op := range []struct {
+		name string
+		want int64
+		run  func() error
+	}{
+		{"ping", 1, func() error { return b.Ping(t.Context()) }},
+		{"save, new thread", 1, func() (err error) { last, err = b.Save(t.Context(), request("t", "1", 1)); return err }},
+		{"save", 1, func() (err error) { last, err = b.Save(t.Context(), request("t", "2", 1)); return err }},
+		{"save if match", 1, func() error {
+			req := request("t", "3", 1)
+			req.Match.ID = last.ID
+			_, err := b.Save(t.Context(), req)
+			return err
+		}},
+		{"conflict", 1, func() error {
+			req := request("t", "4", 1)
+			req.Match.ID = last.ID
+			if _, err := b.Save(t.Context(), req); !errors.Is(err, driver.ErrConflict) {
+				return fmt.Errorf("got %v, want a conflict", err)
+			}
+			return nil
+		}},
+		{"save if absent", 1, func() error {
+			req := request("absent", "1", 1)
+			req.Match.Absent = true
+			_, err := b.Save(t.Context(), req)
+			return err
+		}},
+		{"save of 100 KB", 1, func() error { _, err := b.Save(t.Context(), request("100", large[:100<<10], 1)); return err }},
+		{"load", 1, func() error { _, err := loadThread(t.Context(), b, "t"); return err }},
+		{"delete", 1, func() error { return b.Delete(t.Context(), key("t")) }},
+		{"save with history, new thread", 2, func() error { _, err := b.Save(t.Context(), request("h", "1", 2)); return err }},
+		{"save that begins a history", 5, func() error { _, err := b.Save(t.Context(), request("h", "2", 2)); return err }},
+		{"save with history", 3, func() error { _, err := b.Save(t.Context(), request("h", "3", 2)); return err }},
+		{"save that drops a version", 3, func() error { _, err := b.Save(t.Context(), request("h", "4", 2)); return err }},
+		{"load of a version", 2, func() error {
+			_, err := b.Load(t.Context(), driver.LoadRequest{Key: key("h"), Version: 3, Now: testNow})
+			return err
+		}},
+		{"history", 2, func() error { versionsOf(t, b, "h"); return nil }},
+		{"list", 2, func() error {
+			for _, err := range b.List(t.Context(), driver.ListRequest{Namespace: "agents", Limit: 2, Now: testNow}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"save of 1 MB, new thread", 5, func() error { _, err := b.Save(t.Context(), request("large", large, 1)); return err }},
+		{"load of 1 MB", 2, func() error { _, err := loadThread(t.Context(), b, "large"); return err }},
+	} {
+		before := proxy.Counts()
+		if err := op.run(); err != nil {
+			t.Fatalf("%s: %v", op.name, err)
+		}
+		got := proxy.Counts().Sub(before).RoundTrips
+		// A large request may be answered with "100 Continue", or in pieces.
+		if got != op.want && !(strings.Contains(op.name, "MB") && got <= op.want+4) {
+			t.Errorf("%s: %d requests, want %d", op.name, got, op.want)
+		}
+	}
+}
+
+// TestCrashPoints cuts the network after each request of an operation in turn,
+// as a crash there would: the old checkpoint or the new one is there, whole, and
+// a second attempt and Purge leave nothing behind.
+func TestCrashPoints(t *testing.T) {
+	credentials(t)
+	b, proxy, direct := behind(t)
+	large := string(bytes.Repeat([]byte("large state "), 100<<10))
+	for name, tt := range map[string]struct {
+		prepare func(thread string)
+		run     func(ctx context.Context, thread string) error
+		states  []string // that are allowed after the crash; "" is absent
+	}{
+		"save with history": {
+			func(thread string) {
+				for _, s := range []string{"1", "2", "3"} {
+					mustSave(t, direct, request(thread, s, 3))
+				}
+			},
+			func(ctx context.Context, thread string) error {
+				_, err := b.Save(ctx, request(thread, "4", 3))
+				return err
+			},
+			[]string{"3", "4"},
+		},
+		"large over large": {
+			func(thread string) { mustSave(t, direct, request(thread, large, 1)) },
+			func(ctx context.Context, thread string) error {
+				_, err := b.Save(ctx, request(thread, "new "+large, 1))
+				return err
+			},
+			[]string{large, "new " + large},
+		},
+		"small over large": {
+			func(thread string) { mustSave(t, direct, request(thread, large, 1)) },
+			func(ctx context.Context, thread string) error {
+				_, err := b.Save(ctx, request(thread, "small", 1))
+				return err
+			},
+			[]string{large, "small"},
+		},
+		"delete of a history of large states": {
+			func(thread string) {
+				for range 3 {
+					mustSave(t, direct, request(thread, large, 3))
+				}
+			},
+			func(ctx context.Context, thread string) error {
+				return b.Delete(ctx, driver.Key{Namespace: "agents", Thread: thread})
+			},
+			[]string{large, ""},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for k := range 12 {
+				thread := fmt.Sprintf("%s/%d", name, k)
+				tt.prepare(thread)
+				proxy.Cut()
+				proxy.CutAfter(k)
+				ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+				err := tt.run(ctx, thread)
+				cancel()
+				proxy.Heal()
+				cp, lerr := loadThread(t.Context(), direct, thread)
+				got := string(cp.Payload)
+				if errors.Is(lerr, driver.ErrNotFound) {
+					lerr = nil
+				}
+				allowed := false
+				for _, s := range tt.states {
+					allowed = allowed || got == s
+				}
+				if lerr != nil || !allowed {
+					t.Fatalf("after %d requests (%v): %d bytes, %v, want the old state or the new one", k, err, len(got), lerr)
+				}
+				if err == nil && got != tt.states[len(tt.states)-1] {
+					t.Fatalf("after %d requests the operation said it succeeded, and the old state is there", k)
+				}
+				if vs := versionsOf(t, direct, thread); len(vs) > 0 {
+					for i, v := range vs {
+						if v != vs[0]-int64(i) {
+							t.Fatalf("after %d requests the history is %d", k, vs)
+						}
+						if _, err := direct.Load(t.Context(), driver.LoadRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Version: v, Now: testNow}); err != nil {
+							t.Fatalf("after %d requests version %d: %v", k, v, err)
+						}
+					}
+				}
+				if err := direct.Delete(t.Context(), driver.Key{Namespace: "agents", Thread: thread}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+	finishJournals(t, direct)
+	if items := countItems(t, direct); items != 0 {
+		t.Errorf("%d items are left in the table after every thread was deleted and the journals were finished", items)
+	}
+}
+
+// finishJournals does what Purge does an hour later.
+func finishJournals(t *testing.T, b driver.Backend) {
+	t.Helper()
+	s, err := b.(*backend).enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.(*backend).leave()
+	journals, err := s.journals(t.Context(), "agents")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range journals {
+		if err := s.finish(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func countItems(t *testing.T, b driver.Backend) int {
+	t.Helper()
+	out, err := bare(t).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(b.(*backend).cfg.Table), ProjectionExpression: aws.String("thread_id")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range out.Items {
+		t.Logf("left: %v", a["thread_id"].(*types.AttributeValueMemberS).Value)
+	}
+	return len(out.Items)
+}
+
+// TestLostAnswer: a save whose answer is lost is applied once and reported as
+// what it is.
+func TestLostAnswer(t *testing.T) {
+	credentials(t)
+	b, proxy, direct := behind(t)
+	mustSave(t, b, request("t", "1", 1))
+	proxy.DropReplyMatching(1, func(r []byte) bool { return bytes.Contains(r, []byte("UpdateItem")) })
+	info, err := b.Save(t.Context(), request("t", "2", 1))
+	if err != nil || info.Version != 2 {
+		t.Errorf("Save = %+v, %v, want version 2", info, err)
+	}
+	req := request("t", "3", 1)
+	req.Match.ID = info.ID
+	proxy.DropReplyMatching(1, func(r []byte) bool { return bytes.Contains(r, []byte("UpdateItem")) })
+	if info, err = b.Save(t.Context(), req); err != nil || info.Version != 3 {
+		t.Errorf("conditional Save = %+v, %v, want version 3", info, err)
+	}
+	if cp, err := loadThread(t.Context(), direct, "t"); err != nil || cp.Version != 3 || string(cp.Payload) != "3" {
+		t.Errorf("Load = %v, %v, want version 3", cp, err)
+	}
+}
+
+// TestBlackHole: a call returns within a second of its context's end.
+func TestBlackHole(t *testing.T) {
+	credentials(t)
+	b, proxy, _ := behind(t)
+	mustSave(t, b, request("t", "1", 1))
+	proxy.BlackHole(true)
+	defer proxy.BlackHole(false)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	done := make(chan error, 1)
+	req := request("t", "2", 1)
+	go func() {
+		info, err := b.Save(ctx, req)
+		if info.ID != req.ID {
+			err = fmt.Errorf("the Info is without the id: %v", err)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Save = %v, want the context's error", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("Save still runs long after its context has ended")
+	}
+}
+
+// TestForeignItems: what another program has written is version 1.
+func TestForeignItems(t *testing.T) {
+	credentials(t)
+	table := plainTable(t)
+	for thread, attributes := range map[string]map[string]types.AttributeValue{
+		"complete": {"state": str(`{"n": 1}`), "updated_at": str("2026-01-02T03:04:05Z"), "ttl": num(testNow.Add(time.Hour).Unix())},
+		"bare":     {"state": str(`[1]`)},
+		"expired":  {"state": str(`[1]`), "updated_at": str("2026-01-02T03:04:05Z"), "ttl": num(testNow.Add(-time.Hour).Unix())},
+	} {
+		attributes["thread_id"] = str(thread)
+		if _, err := bare(t).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: attributes}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := openTable(t, table, testserver.DynamoDB(t), "")
+	s := checkpoint.New(b, checkpoint.WithClock(func() time.Time { return testNow }), checkpoint.WithHistory(3))
+	var listed []string
+	for info, err := range s.List(t.Context(), checkpoint.ListOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = append(listed, info.Thread)
+	}
+	if fmt.Sprint(listed) != "[bare complete]" {
+		t.Errorf("List = %q, want bare and complete", listed)
+	}
+	var state map[string]int
+	info, err := s.Load(t.Context(), "complete", &state)
+	if err != nil || info.Version != 1 || state["n"] != 1 || info.SavedAt.Format(time.RFC3339) != "2026-01-02T03:04:05Z" || info.ID == "" {
+		t.Fatalf("Load = %+v, %v, %v, want version 1 with n = 1", info, state, err)
+	}
+	if stat, err := s.Stat(t.Context(), "complete"); err != nil || stat.ID != info.ID || stat.Size != info.Size {
+		t.Errorf("Stat = %+v, %v, want what Load gave", stat, err)
+	}
+	next, err := s.Save(t.Context(), "complete", 2, checkpoint.IfMatch(info.ID))
+	if err != nil || next.Version != 2 || !next.CreatedAt.Equal(info.CreatedAt) {
+		t.Errorf("Save = %+v, %v, want version 2 of the same life", next, err)
+	}
+	if _, err := s.LoadVersion(t.Context(), "complete", 1, &state); err != nil || state["n"] != 1 {
+		t.Errorf("LoadVersion(1) = %v, %v, want the item as it was", state, err)
+	}
+	if info, err := s.Save(t.Context(), "expired", 1, checkpoint.IfAbsent()); err != nil || info.Version != 1 {
+		t.Errorf("Save over an expired item = %+v, %v, want version 1", info, err)
+	}
+	if info, err := checkpoint.New(b).Save(t.Context(), "bare", 1); err != nil || info.Version != 2 {
+		t.Errorf("Save = %+v, %v, want version 2", info, err)
+	}
+}
+
+// TestLongHistory deletes a thread of 500 versions, and looks ids up beyond those
+// that the head holds.
+func TestLongHistory(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	var reqs []driver.SaveRequest
+	for i := range 260 {
+		reqs = append(reqs, request("t", fmt.Sprint(i), driver.KeepAll))
+		mustSave(t, b, reqs[i])
+	}
+	for _, i := range []int{0, 100, 155, 160, 200, 258, 259} {
+		if info, err := b.Save(t.Context(), reqs[i]); err != nil || info.Version != int64(i+1) {
+			t.Errorf("the repeated save of version %d = %+v, %v", i+1, info, err)
+		}
+	}
+	if got := len(versionsOf(t, b, "t")); got != 260 {
+		t.Errorf("%d versions, want 260", got)
+	}
+	mustSave(t, b, request("t", "few", 3))
+	mustSave(t, b, request("t", "few", 3))
+	if got := versionsOf(t, b, "t"); fmt.Sprint(got) != "[262 261 260]" {
+		t.Errorf("versions %d, want the newest 3", got)
+	}
+	if err := b.Delete(t.Context(), driver.Key{Namespace: "agents", Thread: "t"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := countItems(t, b); n != 0 {
+		t.Errorf("%d items are left", n)
+	}
+}
+
+// TestErrors: what is wrong with table, credentials or network is said, with the
+// cure.
+func TestErrors(t *testing.T) {
+	credentials(t)
+	var answer atomic.Value
+	answer.Store("")
+	stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		w.WriteHeader(400)
+		fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"user arn:aws:iam::123456789012:user/hunter2"}`, answer.Load())
+	}))
+	defer stub.Close()
+	wrongKey := "wrong-" + rand.Text()
+	_, err := bare(t).CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: &wrongKey, BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
+		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := testserver.DynamoDB(t)
+	for name, tt := range map[string]struct {
+		endpoint, table, answer string
+		is                      error
+		want                    string
+	}{
+		"missing table":    {local, "missing-" + rand.Text(), "", driver.ErrUnavailable, "create it with create_table=true or the AWS CLI"},
+		"wrong key":        {local, wrongKey, "", driver.ErrInvalid, "has another key than the one string thread_id"},
+		"dead endpoint":    {"http://127.0.0.1:1", "table", "", driver.ErrUnavailable, "does not answer"},
+		"no permission":    {stub.URL, "table", "AccessDeniedException", driver.ErrUnavailable, "grant the actions"},
+		"wrong signature":  {stub.URL, "table", "InvalidSignatureException", driver.ErrUnavailable, "AWS does not accept these credentials"},
+		"throttled":        {stub.URL, "table", "ThrottlingException", driver.ErrUnavailable, "is throttled"},
+		"out of capacity":  {stub.URL, "table", "ProvisionedThroughputExceededException", driver.ErrUnavailable, "is throttled"},
+		"something unkown": {stub.URL, "table", "OtherException", driver.ErrUnavailable, "DynamoDB answered OtherException"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer.Store(tt.answer)
+			b := openTable(t, tt.table, tt.endpoint, "")
+			for call, err := range map[string]error{"Ping": b.Ping(t.Context()), "Save": func() error { _, err := b.Save(t.Context(), request("t", "1", 1)); return err }()} {
+				if call == "Save" && name == "wrong key" {
+					continue // DynamoDB itself says only that the request is not valid
+				}
+				if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.want) && name != "missing table" {
+					t.Errorf("%s = %v, want %v with %q", call, err, tt.is, tt.want)
+				}
+				if err != nil && strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("%s shows what the service said: %v", call, err)
+				}
+			}
+		})
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	t.Parallel()
+	for source, want := range map[string]Config{
+		"agent-checkpoints":                              {Table: "agent-checkpoints"},
+		"dynamodb://agent-checkpoints":                   {Table: "agent-checkpoints"},
+		"dynamodb:agents?index=none":                     {Table: "agents", Index: NoIndex},
+		"t.1?region=eu-central-1&create_table=true":      {Table: "t.1", Region: "eu-central-1", CreateTable: true},
+		"tab?endpoint=http://127.0.0.1:8000&profile=dev": {Table: "tab", Endpoint: "http://127.0.0.1:8000", Profile: "dev"},
+	} {
+		if got, err := ParseConfig(source); err != nil || got != want {
+			t.Errorf("ParseConfig(%q) = %+v, %v, want %+v", source, got, err, want)
+		}
+	}
+	for source, want := range map[string]string{
+		"":                                "want the name of a table",
+		"dynamodb://a/b":                  "want the name of a table",
+		"tab?regoin=x":                    `unknown word "regoin"; this driver's words: create_table, endpoint, index, profile, region`,
+		"tab?create_table=yes":            `word "create_table" is "yes": want true or false`,
+		"tab?endpoint=u:hunter2@host":     `word "endpoint": want http:// or https://`,
+		"tab?endpoint=http://u:hunter2@h": `word "endpoint": want http:// or https:// and a host, without credentials`,
+		"tab?region=x&region=y":           `word "region" is given twice`,
+		"tab?index=a":                     `word "index": want the name of an index, or none`,
+	} {
+		_, err := ParseConfig(source)
+		if !errors.Is(err, driver.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("ParseConfig(%q) = %v, want ErrInvalid with %s", source, err, want)
+		}
+	}
+}
