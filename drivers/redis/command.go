@@ -81,6 +81,7 @@ var (
 	deleteScript   = load("delete.lua")
 	versionScript  = load("version.lua")
 	historyScript  = load("history.lua")
+	dueScript      = load("due.lua")
 	purgeScript    = load("purge.lua")
 	forgetScript   = load("forget.lua")
 	registerScript = load("register.lua")

@@ -13,7 +13,7 @@ import (
 //	{ns:k}:p:THREAD  hash: the infos of past versions by version, and id:ID with the version that has the id
 //	{ns:k}:g:THREAD  the list, while a transaction that saves runs
 //	{ns:k}:index     sorted set, every score 0: the names of the shard's threads
-//	{ns:k}:expiry    sorted set: the names of those that expire, by expiry in milliseconds
+//	{ns:k}:expiry    sorted set: the names of those that expire, by when, in milliseconds
 //
 // and the store as a whole has, under a tag that no namespace can have,
 //

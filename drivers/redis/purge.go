@@ -31,13 +31,13 @@ func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (i
 
 func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now time.Time) (total int64, err error) {
 	shard := b.layout.shard(namespace, k)
-	// Names that stay, because their threads were saved again or expire within
-	// the last millisecond, are passed over.
+	// Names that stay, because their threads have not expired after all, are
+	// passed over.
 	for passed := int64(0); ; {
 		if err := b.begin(ctx); err != nil {
 			return total, err
 		}
-		threads, err := b.texts(ctx, "zrangebyscore", shard.expiry, "-inf", now.UnixMilli(), "limit", passed, purgeBatch)
+		threads, err := b.readBy(ctx, dueScript, []string{shard.expiry}, now.UnixMilli(), passed, purgeBatch)
 		if err != nil || len(threads) == 0 {
 			return total, err
 		}

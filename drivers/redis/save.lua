@@ -56,6 +56,17 @@ else
   if live and v + 1 < version then kept = 0 end
 end
 
+-- The server removes a thread by itself: five minutes (for readers whose clocks
+-- are late) after it has expired both by the clock of the writer and by the
+-- server's own. The expiry index has the later of the two.
+local grace = 300000
+local time, over
+if expires ~= '-' then
+  time = redis.call('TIME')
+  time = time[1] * 1000 + math.floor(time[2] / 1000)
+  over = math.max(time, time + tonumber(ARGV[9]), math.floor(expires / 1000))
+end
+
 -- Redis does not roll back. What can fail here is a foreign key in the place of
 -- one of ours, or a full server; the changes up to ZREM find out, and mean
 -- nothing without what follows: an old info has a second place, a name has no
@@ -63,8 +74,8 @@ end
 local goes_on = kept > 0 and keep > 1
 if goes_on then redis.call('HSET', past, number(v), old, 'id:' .. last, number(v)) end
 redis.call('ZADD', index, 0, name)
-if expires ~= '-' then
-  redis.call('ZADD', expiry, math.floor(expires / 1000), name)
+if over then
+  redis.call('ZADD', expiry, number(over), name)
 elseif not live or ends ~= '-' then
   redis.call('ZREM', expiry, name)
 end
@@ -78,7 +89,7 @@ if goes_on then
       redis.call('HDEL', past, number(n), its and 'id:' .. its or '')
     end
   end
-  if ends ~= '-' and expires == '-' then
+  if ends ~= '-' and not over then
     redis.call('PERSIST', list)
     redis.call('PERSIST', past)
   end
@@ -95,27 +106,14 @@ else
   redis.call('LPUSH', list, info)
 end
 
-if expires ~= '-' then
-  -- The server removes the thread when it has expired by the clock of the
-  -- writer and by its own, and five minutes have passed for readers whose
-  -- clocks are late. A writer's clock that is late is made up for by an hour at
-  -- most: so 65 minutes after expires the thread is surely gone, and its name,
-  -- if nobody has removed it, can leave the index without a look at the list.
-  local grace, late = 300000, 3600000
-  local time = redis.call('TIME')
-  time = time[1] * 1000 + math.floor(time[2] / 1000)
-  local over = math.floor(expires / 1000)
-  local gone = math.min(math.max(time + tonumber(ARGV[9]), over), over + late) + grace
-  -- What is imported may be an older version whose own expiry is long over, and
-  -- the next version, which decides, is on its way.
-  if ARGV[6] ~= '' then gone = math.max(gone, time + grace) end
-  redis.call('PEXPIREAT', list, number(gone))
-  redis.call('PEXPIREAT', past, number(gone + 1000))
-  for _, dead in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', number(time - late - grace - 1000), 'LIMIT', 0, 4)) do
-    if dead ~= name then
-      redis.call('ZREM', index, dead)
-      redis.call('ZREM', expiry, dead)
-    end
+if over then
+  redis.call('PEXPIREAT', list, number(over + grace))
+  redis.call('PEXPIREAT', past, number(over + grace + 1000))
+  -- Names of threads that the server has removed leave the indexes, a few with
+  -- each save.
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', number(time - grace - 1000), 'LIMIT', 0, 4)) do
+    redis.call('ZREM', index, gone)
+    redis.call('ZREM', expiry, gone)
   end
 end
 if not ARGV[11] then redis.call('RENAME', list, gate) end

@@ -1,0 +1,139 @@
+package redis
+
+import (
+	"bufio"
+	"compress/gzip"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/internal/golden"
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/redis/go-redis/v9"
+)
+
+var writeGolden = flag.Bool("golden.write", false, "write testdata/golden-1.txt.gz anew: only for a new format, under a new name")
+
+const goldenFile = "testdata/golden-1.txt.gz"
+
+// TestGolden reads what the first version of the driver has stored. The file
+// holds the commands that make the keys, so that servers of every version take
+// it; one word a line, quoted as in Go, an empty line after each command.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	if *writeGolden {
+		server := testserver.StartRedis(t, testserver.RedisOptions{})
+		if err := golden.Write(t.Context(), openDSN(t, server.URL)); err != nil {
+			t.Fatal(err)
+		}
+		dump(t, clientOf(t, server.URL))
+	}
+	server := testserver.StartRedis(t, testserver.RedisOptions{})
+	replay(t, clientOf(t, server.URL))
+	golden.Check(t, openDSN(t, server.URL))
+}
+
+// TestGoldenWithClient reads it through a client of an application.
+func TestGoldenWithClient(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartRedis(t, testserver.RedisOptions{})
+	client := clientOf(t, server.URL)
+	replay(t, client)
+	golden.Check(t, New(client, Config{}))
+}
+
+func replay(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	f, err := os.Open(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(unzipped)
+	lines.Buffer(nil, 16<<20)
+	var command []any
+	for lines.Scan() {
+		if lines.Text() == "" {
+			if err := client.Do(t.Context(), command...).Err(); err != nil {
+				t.Fatalf("%.80q: %v", command, err)
+			}
+			command = nil
+			continue
+		}
+		word, err := strconv.Unquote(lines.Text())
+		if err != nil {
+			t.Fatalf("%s: %v", goldenFile, err)
+		}
+		command = append(command, word)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dump writes the commands that make all keys of a server.
+func dump(t *testing.T, client redis.UniversalClient) {
+	t.Helper()
+	ctx := t.Context()
+	var out strings.Builder
+	write := func(words ...string) {
+		for _, w := range words {
+			fmt.Fprintln(&out, strconv.Quote(w))
+		}
+		fmt.Fprintln(&out)
+	}
+	keys, err := client.Keys(ctx, "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		switch kind := client.Type(ctx, key).Val(); kind {
+		case "list":
+			write(append([]string{"RPUSH", key}, client.LRange(ctx, key, 0, -1).Val()...)...)
+		case "hash":
+			fields := client.HGetAll(ctx, key).Val()
+			for _, field := range slices.Sorted(func(yield func(string) bool) {
+				for f := range fields {
+					if !yield(f) {
+						return
+					}
+				}
+			}) {
+				write("HSET", key, field, fields[field])
+			}
+		case "zset":
+			for _, z := range client.ZRangeWithScores(ctx, key, 0, -1).Val() {
+				write("ZADD", key, strconv.FormatFloat(z.Score, 'f', -1, 64), z.Member.(string))
+			}
+		default:
+			t.Fatalf("%q is a %s", key, kind)
+		}
+		if at := client.PExpireTime(ctx, key).Val().Milliseconds(); at > 0 {
+			write("PEXPIREAT", key, strconv.FormatInt(at, 10))
+		}
+	}
+	if err := os.MkdirAll("testdata", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	zipped := gzip.NewWriter(f)
+	if _, err := zipped.Write([]byte(out.String())); err != nil {
+		t.Fatal(err)
+	}
+	if err := zipped.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
