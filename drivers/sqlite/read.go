@@ -36,7 +36,7 @@ func (s *session) load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	var row sqlstore.Row
 	var state payload
 	if err := s.query(ctx, func() error {
-		err := stmt.QueryRowContext(ctx, args...).Scan(row.Dest(&state)[1:]...)
+		err := stmt.QueryRowContext(s.unwatched(ctx), args...).Scan(row.Dest(&state)[1:]...)
 		if errors.Is(err, sql.ErrNoRows) {
 			return driver.ErrNotFound
 		}

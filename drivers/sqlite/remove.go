@@ -23,8 +23,9 @@ func (tx *transaction) remove(key driver.Key) error {
 const purgeBatch = 64
 
 func (s *session) purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	return sqlstore.Batches(purgeBatch, func(size int) (removed int64, err error) {
-		err = s.writer.do(ctx, 0, func(tx *transaction) (err error) {
+	return sqlstore.Batches(purgeBatch, func(size int) (int64, error) {
+		var removed int64
+		err := s.writer.do(ctx, noPayload, func(tx *transaction) (err error) {
 			if _, err := tx.exec(s.stmt.purgeOlder, namespace, now.UnixMicro(), size); err != nil {
 				return err
 			}
@@ -32,7 +33,7 @@ func (s *session) purge(ctx context.Context, namespace string, now time.Time) (i
 			return err
 		})
 		if err != nil {
-			return 0, err
+			return 0, err // and removed may still be written to
 		}
 		return removed, nil
 	})

@@ -194,7 +194,7 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 		return err
 	}
 	defer b.gate.leave()
-	return s.writer.do(ctx, 0, func(tx *transaction) error { return tx.remove(key) })
+	return s.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.remove(key) })
 }
 
 // Purge implements driver.Purger.

@@ -19,6 +19,7 @@ type transaction struct {
 
 // begin starts a transaction that holds the lock for writing.
 func (s *session) begin(ctx context.Context) (*transaction, error) {
+	ctx = s.unwatched(ctx)
 	sqltx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,9 @@ const (
 	maxBatchBytes = 16 << 20
 )
 
+// noPayload is the size of the payload of a write that has none.
+const noPayload = -1
+
 type writer struct {
 	session *session
 	gate    *gate
@@ -54,8 +57,10 @@ type batch struct {
 func newWriter(s *session, g *gate) *writer { return &writer{session: s, gate: g} }
 
 // do runs run in a transaction and returns when that is durable, or when ctx
-// ends, or when another process has held the lock for too long. After that,
-// run does not run any more, and what its closure refers to may be used again.
+// ends, or when another process has held the lock for too long. bytes is the
+// size of the payload that run writes, whose memory it does not touch any more
+// when do has returned. With noPayload, run must hold nothing of the caller's:
+// then nobody waits for a statement of it that takes long.
 //
 // What run returns is what do returns, unless the database failed. When run
 // returns an error it must not have changed anything, unless it comes from the
@@ -88,6 +93,9 @@ func (w *writer) leave(op *write) {
 		}
 	}
 	w.mu.Unlock()
+	if op.bytes == noPayload {
+		return
+	}
 	op.running.Lock() // a statement that reads the caller's memory comes to its end
 	op.run = nil
 	op.running.Unlock()
@@ -117,7 +125,7 @@ func (w *writer) next() *batch {
 		}
 		if n++; !op.left {
 			writes = append(writes, op)
-			bytes += op.bytes
+			bytes += max(op.bytes, 0)
 		}
 	}
 	w.queue = append(w.queue[:0], w.queue[n:]...)
