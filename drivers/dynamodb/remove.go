@@ -21,32 +21,40 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 	condition := "attribute_not_exists(#first) AND attribute_not_exists(#swept) AND attribute_not_exists(#chunks)"
 	var before attributes
 	failed := false
-	err = s.do(ctx, func(ctx context.Context) error {
+	// The condition holds for a later life of the thread too: sent again after a
+	// lost reply, the request could remove a thread that was made after it.
+	err = s.once(ctx, func(ctx context.Context, o func(*dynamodb.Options)) error {
 		_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName: s.table, Key: keyOf(headKey(key)),
 			ConditionExpression:                 &condition,
 			ExpressionAttributeNames:            map[string]string{"#first": "first", "#swept": "swept", "#chunks": "chunks"},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		})
+		}, o)
 		if before, failed = conditionFailed(err); failed {
 			return nil
 		}
 		return err
 	})
+	if ambiguous(err) && ctx.Err() == nil {
+		if head, lookErr := s.head(ctx, key); lookErr == nil && head == nil {
+			return nil
+		}
+	}
 	if err != nil || !failed {
-		return err
+		return s.explain(ctx, err)
 	}
 	head, err := readItem(key, before)
-	for attempt := 0; ; attempt++ {
-		if err != nil || head == nil {
-			return err
-		}
+	if err != nil || head == nil {
+		return err
+	}
+	for life, attempt := head.life, 0; ; attempt++ {
 		again, err := s.removeThread(ctx, head)
 		if err != nil || !again {
 			return err
 		}
-		if head, err = s.reread(ctx, key, attempt); err != nil {
-			return err
+		head, err = s.reread(ctx, key, attempt)
+		if err != nil || head == nil || head.life != life {
+			return err // in a new life: in between there was no thread
 		}
 	}
 }
