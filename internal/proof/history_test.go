@@ -176,7 +176,8 @@ func (r *recorder) Load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	case uncertain(err):
 		r.lost("load")
 	default:
-		r.h.problem("Load: %v", err)
+		_, again := r.Backend.Load(ctx, req)
+		r.h.problem("Load of %q, version %d: %v; once more: %v", req.Thread, req.Version, err, again)
 	}
 	return cp, err
 }

@@ -20,6 +20,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	os.Setenv("AWS_ACCESS_KEY_ID", "test") // DynamoDB Local takes any
+	os.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	if role := os.Getenv(childRole); role != "" {
 		os.Exit(child(role))
 	}

@@ -23,6 +23,7 @@ func startPostgres(t testing.TB) *deployment {
 	server := testserver.StartPostgres(t, testserver.PostgresOptions{})
 	proxy := faultproxy.New(t, server.Addr)
 	d := postgresDeployment(server.URL, through(t, server.URL, proxy.Addr()))
+	d.proxy, d.direct = proxy, server.URL
 	d.faults = append(d.faults, networkFaults(proxy)...)
 	d.faults = append(d.faults, serverFaults(server)...)
 	return d

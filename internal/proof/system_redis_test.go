@@ -22,6 +22,7 @@ func startRedis(t testing.TB) *deployment {
 	server := testserver.StartRedis(t, testserver.RedisOptions{})
 	proxy := faultproxy.New(t, server.Addr)
 	d := redisDeployment(t, "redis", through(t, server.URL, proxy.Addr()), server.URL)
+	d.proxy, d.direct = proxy, server.URL
 	d.faults = append(networkFaults(proxy), serverFaults(server)...)
 	d.faults = append(d.faults, fault{name: "scripts forgotten", strike: func(ctx context.Context, r *rand.Rand, _ string) {
 		client := redis.NewClient(&redis.Options{Addr: server.Addr})

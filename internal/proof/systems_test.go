@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/driver"
 	_ "github.com/go-ckpt/checkpoint/drivers/memory"
+	"github.com/go-ckpt/checkpoint/internal/faultproxy"
 	"github.com/go-ckpt/checkpoint/internal/registry"
 )
 
@@ -25,6 +26,7 @@ var systems = []system{
 	{name: "postgres", start: startPostgres},
 	{name: "pgbouncer", start: startPgBouncer, variant: true},
 	{name: "redis", start: startRedis},
+	{name: "dynamodb", start: startDynamoDB},
 	{name: "sentinel", start: startSentinel, variant: true},
 	{name: "cluster", start: startCluster, variant: true},
 }
@@ -35,6 +37,10 @@ type deployment struct {
 	driver, dsn string
 	faults      []fault
 	indexLag    bool // List may lag behind
+
+	// For systems behind a proxy:
+	proxy  *faultproxy.Proxy
+	direct string // a DSN that goes past it
 
 	// For systems that outlive a process:
 	fresh  func(t testing.TB) string                   // a DSN of an empty database beside this one

@@ -1,0 +1,54 @@
+package proof
+
+import (
+	"crypto/rand"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	_ "github.com/go-ckpt/checkpoint/drivers/dynamodb"
+	"github.com/go-ckpt/checkpoint/internal/faultproxy"
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+)
+
+// startDynamoDB is a table in the server that the tests share: it takes long to
+// start. Its index does not lag behind as that of the service may.
+func startDynamoDB(t testing.TB) *deployment {
+	endpoint := testserver.DynamoDB(t)
+	proxy := faultproxy.New(t, strings.TrimPrefix(endpoint, "http://"))
+	table := "proof-" + rand.Text()
+	dsn := func(table, host string) string {
+		return "dynamodb://" + table + "?" + url.Values{
+			"create_table": {"true"}, "region": {"us-east-1"}, "endpoint": {host},
+		}.Encode()
+	}
+	return &deployment{
+		driver: "dynamodb",
+		dsn:    dsn(table, "http://"+proxy.Addr()),
+		proxy:  proxy,
+		direct: dsn(table, endpoint),
+		faults: networkFaults(proxy),
+		fresh:  func(testing.TB) string { return dsn("fresh-"+rand.Text(), "http://"+proxy.Addr()) },
+		stored: func(t testing.TB) int {
+			client := dynamodb.New(dynamodb.Options{
+				Region: "us-east-1", BaseEndpoint: aws.String(endpoint),
+				Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+			})
+			pages := dynamodb.NewScanPaginator(client, &dynamodb.ScanInput{TableName: aws.String(table), Select: types.SelectCount})
+			items := 0
+			for pages.HasMorePages() {
+				page, err := pages.NextPage(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				items += int(page.Count)
+			}
+			return items
+		},
+	}
+}
