@@ -123,6 +123,9 @@ func TestHugeVersions(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *deployment) {
 		ctx := t.Context()
 		b := d.handle(t)
+		if err := b.Ping(ctx); err != nil {
+			t.Fatal(err)
+		}
 		importer := b.(driver.Importer)
 		for i, version := range []int64{driver.MaxVersion - 1, driver.MaxVersion} {
 			var req driver.ImportRequest
