@@ -439,3 +439,34 @@ func BenchmarkHandle(b *testing.B) {
 		}
 	})
 }
+
+// TestExpiry: an expired thread is absent by the store's clock, and its next save
+// begins a new life.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	s := newStore(t, checkpoint.WithClock(clock.Now), checkpoint.WithTTL(time.Hour))
+	first, err := s.Save(t.Context(), "t", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Hour - time.Microsecond)
+	if _, err := s.Stat(t.Context(), "t"); err != nil {
+		t.Errorf("Stat a microsecond before the expiry = %v", err)
+	}
+	clock.advance(time.Microsecond)
+	if _, err := s.Stat(t.Context(), "t"); !errors.Is(err, checkpoint.ErrNotFound) {
+		t.Errorf("Stat at the expiry = %v, want ErrNotFound", err)
+	}
+	if _, err := s.Save(t.Context(), "t", 1, checkpoint.IfMatch(first.ID)); !errors.Is(err, checkpoint.ErrConflict) {
+		t.Errorf("Save on condition of the former life = %v, want ErrConflict", err)
+	}
+	again, err := s.Save(t.Context(), "t", 1, checkpoint.IfAbsent())
+	if err != nil || again.Version != 1 || !again.CreatedAt.Equal(clock.Now()) {
+		t.Errorf("Save = %+v, %v, want version 1 of a new life", again, err)
+	}
+	clock.advance(2 * time.Hour)
+	if n, err := s.Purge(t.Context()); n != 1 || err != nil {
+		t.Errorf("Purge = %d, %v, want 1", n, err)
+	}
+}
