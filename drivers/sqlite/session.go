@@ -97,7 +97,6 @@ func (b *backend) openPools(s *session) error {
 	pragmas := []string{
 		"synchronous(" + b.cfg.Synchronous.String() + ")",
 		"journal_size_limit(67108864)", // give back what one large transaction took
-		"cache_size(-16384)",           // 16 MB: the states of threads that are saved again and again
 	}
 	if b.cfg.Synchronous == Full {
 		pragmas = append(pragmas, "fullfsync(1)") // macOS: wait for the disk and not only for its cache
