@@ -59,7 +59,22 @@
 //	sqlite3 agents.db ".backup backup.db"
 //
 // For the same reasons agents.db is moved or deleted together with agents.db-wal
-// and agents.db-shm, and only while no process has it open.
+// and agents.db-shm, and only while no process has it open. On Unix a process
+// that has a store open must not open and close the file by other means, to
+// copy it for example: the system then takes SQLite's locks from the process.
+//
+// # What it costs
+//
+//	save                 2 statements in a transaction that waiting saves share; 3 with history
+//	load, stat           1 statement
+//	page of a list       1 statement for up to 1024 threads
+//	delete               2 statements
+//
+// A save into a store that keeps one version writes the pages of one row and,
+// unless threads expire, no page of an index. With history, the row of the
+// version that is dropped becomes that of the new one. Nothing grows with the
+// number of threads: a million are listed, loaded and saved as fast as ten
+// thousand.
 //
 // # What is in the file
 //
@@ -90,7 +105,8 @@
 // # Limits
 //
 // A state can have as many bytes as the store allows (max_state_size), up to
-// about 1 GB. A file that can only be read serves Load, List and History, and
+// about 1 GB. The file must keep text as UTF-8, as SQLite does unless told
+// otherwise. A file that can only be read serves Load, List and History, and
 // every save fails; where the folder cannot be written either, that works as
 // long as nobody else writes the file.
 package sqlite

@@ -16,7 +16,7 @@ import (
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "agents.db")
-	b, err := Driver{}.Open(file)
+	b, err := Driver{}.Open(file + "?synchronous=normal")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -177,10 +177,29 @@ func TestLocked(t *testing.T) {
 // return at once and are not applied; the others are not disturbed.
 func TestContextEndsInQueue(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "agents.db")
-	b := open(t, file)
+	for _, kind := range []string{"own pools", "given pool"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "agents.db")
+			b := open(t, file)
+			if kind == "given pool" { // SQLite itself waits for the lock, for longer than any test
+				b = newGiven(t, given(t, "file:"+file+"?_txlock=immediate&_pragma=busy_timeout(3600000)&_pragma=journal_mode(wal)", 2))
+			}
+			contextEndsInQueue(t, b, file)
+		})
+	}
+}
+
+func contextEndsInQueue(t *testing.T, b driver.Backend, file string) {
 	save(t, b, request("t", "{}"))
 	unlock := locked(t, file)
+	ended, cancelEnded := context.WithCancel(t.Context())
+	first := saveAll(ended, b, request("first", "1")) // in a transaction of its own
+	time.Sleep(5 * time.Millisecond)
+	cancelEnded()
+	if _, errs := first(); !errors.Is(errs[0], context.Canceled) {
+		t.Errorf("Save: %v, want %v", errs[0], context.Canceled)
+	}
 	patient := saveAll(t.Context(), b, request("a", "1"), request("b", "1"))
 	ctx, cancel := context.WithCancel(t.Context())
 	impatient := saveAll(ctx, b, request("c", "1"), request("d", "1"))
@@ -203,9 +222,67 @@ func TestContextEndsInQueue(t *testing.T) {
 	if _, errs := patient(); errs[0] != nil || errs[1] != nil {
 		t.Errorf("the others: %v, want no errors", errs)
 	}
-	for _, thread := range []string{"c", "d", "e"} {
+	for _, thread := range []string{"first", "c", "d", "e"} {
 		if _, err := b.Load(t.Context(), driver.LoadRequest{Key: key(thread), Now: now}); err != driver.ErrNotFound {
 			t.Errorf("Load of %s, which was given up: %v, want %v", thread, err, driver.ErrNotFound)
+		}
+	}
+}
+
+// TestExclusive has another process keep everybody out, readers too.
+func TestExclusive(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "agents.db")
+	b := open(t, file)
+	save(t, b, request("t", "1"))
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := given(t, "file:"+file+"?_pragma=locking_mode(exclusive)", 1)
+	if _, err := db.Exec(`CREATE TABLE other (a)`); err != nil { // takes the lock for good
+		t.Fatal(err)
+	}
+	b = open(t, file+"?busy_timeout=50ms")
+	want := "database unavailable: another process has held the lock on " + file + " for 50ms (database is locked (5) (SQLITE_BUSY))"
+	if _, err := b.Load(t.Context(), driver.LoadRequest{Key: key("t"), Now: now}); fmt.Sprint(err) != want {
+		t.Errorf("Load: %v, want %s", err, want)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	if _, err := open(t, file).Load(ctx, driver.LoadRequest{Key: key("t"), Now: now}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Load with a deadline: %v, want %v", err, context.DeadlineExceeded)
+	}
+	db.Close()
+	if got := load(t, b, "t"); got != "1" {
+		t.Errorf("loaded %s, want 1", got)
+	}
+}
+
+// TestCreatedTogether opens many handles on a file that is not there yet.
+func TestCreatedTogether(t *testing.T) {
+	t.Parallel()
+	for range 3 {
+		dir := t.TempDir()
+		var handles []driver.Backend
+		var wg sync.WaitGroup
+		for i := range 16 {
+			b := open(t, filepath.Join(dir, "agents.db"))
+			handles = append(handles, b)
+			wg.Go(func() {
+				if _, err := b.Save(t.Context(), request(fmt.Sprint("thread-", i), "{}")); err != nil {
+					t.Errorf("Save: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range handles {
+			load(t, handles[0], fmt.Sprint("thread-", i))
+		}
+		for _, b := range handles {
+			b.Close()
+		}
+		if got, want := files(t, dir), "agents.db -rw-------"; got != want {
+			t.Errorf("the folder holds %s, want %s", got, want)
 		}
 	}
 }
