@@ -1,19 +1,14 @@
 package checkpointtest_test
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
-	"unicode/utf16"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -232,362 +227,32 @@ var brokenReads = []brokenBackend{
 				})
 			}
 		})},
-	{name: "order of UTF-16", fails: "Raw/List/Order",
-		fault: listing(nil, func(_ driver.ListRequest, infos []driver.Info) []driver.Info {
-			slices.SortFunc(infos, func(a, b driver.Info) int {
-				return slices.Compare(utf16.Encode([]rune(a.Thread)), utf16.Encode([]rune(b.Thread)))
-			})
-			return infos
-		})},
-	{name: "order without regard to case", fails: "Raw/List/Order", store: []string{"Store/List"},
-		fault: listing(nil, func(_ driver.ListRequest, infos []driver.Info) []driver.Info {
-			slices.SortStableFunc(infos, func(a, b driver.Info) int {
-				return cmp.Compare(strings.ToLower(a.Thread), strings.ToLower(b.Thread))
-			})
-			return infos
-		})},
-	{name: "the list is of first versions", fails: "Raw/List/Latest",
-		fault: listing(nil, func(_ driver.ListRequest, infos []driver.Info) []driver.Info {
-			for i := range infos {
-				if infos[i].Version == 3 && infos[i].Thread == "b" {
-					infos[i].Version = 1
-				}
-			}
-			return infos
-		})},
-	{name: "the prefix is a pattern", fails: "Raw/List/PrefixIsNoPattern", store: []string{"Store/List"},
-		fault: each(func(f *faulty) {
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				before, _, pattern := strings.Cut(req.Prefix, "%")
-				if pattern {
-					req.Prefix = before
-				}
-				return f.full.List(ctx, req)
-			}
-		})},
-	{name: "the prefix has another case", fails: "Raw/List/Prefix",
-		fault: listing(func(req *driver.ListRequest) {
-			if req.Prefix == "User" {
-				req.Prefix = "user"
-			}
-		}, nil)},
-	{name: "the prefix is made valid UTF-8", fails: "Raw/List/ArbitraryBytes",
-		fault: listing(func(req *driver.ListRequest) { req.Prefix = strings.ToValidUTF8(req.Prefix, "") }, nil)},
-	{name: "After is inclusive", fails: "Raw/List/After", store: []string{"Store/List"},
-		fault: listing(func(req *driver.ListRequest) { req.After, req.Limit = "", 0 }, func(req driver.ListRequest, infos []driver.Info) []driver.Info {
-			infos = slices.DeleteFunc(infos, func(i driver.Info) bool { return i.Thread < req.After })
-			if req.Limit > 0 {
-				infos = infos[:min(req.Limit, len(infos))]
-			}
-			return infos
-		})},
-	{name: "Limit is ignored", fails: "Raw/List/Limit", store: []string{"Store/List"},
-		fault: listing(func(req *driver.ListRequest) { req.Limit = 0 }, nil)},
-	{name: "After is taken from the page, not the store", fails: "Raw/List/Paging", store: []string{"Store/List"},
-		fault: listing(func(req *driver.ListRequest) {
-			if req.Limit > 1 {
-				req.After = ""
-			}
-		}, func(req driver.ListRequest, infos []driver.Info) []driver.Info {
-			return slices.DeleteFunc(infos, func(i driver.Info) bool { return i.Thread <= req.After })
-		})},
-	{name: "a list ends after 1000", fails: "Raw/List/Many",
-		fault: listing(nil, func(_ driver.ListRequest, infos []driver.Info) []driver.Info { return infos[:min(1000, len(infos))] })},
-	{name: "a list holds a lock", fails: "Raw/List/LoopBody", hangs: true,
-		fault: each(func(f *faulty) {
-			var mu sync.RWMutex
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				return locked(&mu, f.full.List(ctx, req))
-			}
-			savingLocked(f, &mu)
-		})},
-	{name: "a history holds a lock", fails: "Raw/History/LoopBody", hangs: true,
-		fault: each(func(f *faulty) {
-			var mu sync.RWMutex
-			f.history = func(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
-				return locked(&mu, f.full.History(ctx, req))
-			}
-			savingLocked(f, &mu)
-		})},
-	{name: "a list holds a connection", fails: "Raw/List/Nested", hangs: true,
-		fault: each(func(f *faulty) {
-			pool := make(chan struct{}, 10)
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				return func(yield func(driver.Info, error) bool) {
-					pool <- struct{}{}
-					defer func() { <-pool }()
-					f.full.List(ctx, req)(yield)
-				}
-			}
-		})},
-	{name: "pages by number, not by name", fails: "Raw/List/WhileWriting",
-		fault: each(func(f *faulty) {
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				return func(yield func(driver.Info, error) bool) {
-					const page = 16
-					for offset := 0; ; offset += page {
-						infos, err := collect(f.full.List(ctx, req))
-						if err != nil {
-							yield(driver.Info{}, err)
-							return
-						}
-						rest := infos[min(offset, len(infos)):]
-						for _, info := range rest[:min(page, len(rest))] {
-							if !yield(info, nil) {
-								return
-							}
-						}
-						if len(rest) <= page {
-							return
-						}
-						if strings.HasPrefix(rest[0].Thread, "a-comes") || strings.HasPrefix(rest[0].Thread, "stay") {
-							time.Sleep(100 * time.Microsecond)
-						}
-					}
-				}
-			}
-		})},
-	{name: "sizes of what is stored", fails: "Raw/Payload/Size",
-		fault: loading(func(c *driver.Checkpoint) {
-			var compact bytes.Buffer
-			if c.Encoding == "json" && json.Compact(&compact, c.Payload) == nil {
-				c.Size = compact.Len()
-			}
-		})},
-	{name: "no metadata is an empty map", fails: "Raw/Metadata/None",
-		fault: loading(func(c *driver.Checkpoint) {
-			if c.Metadata == nil {
-				c.Metadata = map[string]string{}
-			}
-		})},
-	{name: "line ends in names are changed", fails: "Raw/Names/AnyCharacter",
-		fault: each(func(f *faulty) {
-			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-				req.Thread = strings.ReplaceAll(req.Thread, "\r\n", "\n")
-				return f.full.Save(ctx, req)
-			}
-		})},
-	{name: "names are cut at 511 bytes", fails: "Raw/Names/Length",
-		fault: saving(func(req *driver.SaveRequest) {
-			if len(req.Thread) > 511 {
-				req.Thread = strings.ToValidUTF8(req.Thread[:511], "")
-			}
-		})},
-	{name: "versions are found under a name that a thread can have", fails: "Raw/Names/LikeKeys",
-		fault: each(func(f *faulty) {
-			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-				if thread, version, ok := strings.Cut(req.Thread, ":"); ok && version == "v1" {
-					req.Thread = thread
-				}
-				return f.full.Load(ctx, req)
-			}
-		})},
-	{name: "Load looks in a namespace of another case", fails: "Raw/Walls/Load",
-		fault: each(func(f *faulty) {
-			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-				c, err := f.full.Load(ctx, req)
-				if errors.Is(err, driver.ErrNotFound) {
-					req.Namespace = strings.ToLower(req.Namespace)
-					return f.full.Load(ctx, req)
-				}
-				return c, err
-			}
-		})},
-	{name: "List takes the namespace for a prefix", fails: "Raw/Walls/List", store: []string{"Store/Copy"},
-		fault: each(func(f *faulty) {
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				return lazily(func() ([]driver.Info, error) {
-					all, err := collect(f.full.List(ctx, req))
-					for ns := range f.full.Namespaces(ctx) {
-						other := req
-						if other.Namespace = ns; err == nil && strings.HasPrefix(ns, req.Namespace) && ns != req.Namespace {
-							more, _ := collect(f.full.List(ctx, other))
-							all = append(all, more...)
-						}
-					}
-					return all, err
-				})
-			}
-		})},
-	{name: "Delete takes the namespace for a prefix", fails: "Raw/Walls/Delete",
-		fault: each(func(f *faulty) {
-			f.remove = func(ctx context.Context, key driver.Key) error {
-				for ns := range f.full.Namespaces(ctx) {
-					if strings.HasPrefix(ns, key.Namespace) {
-						f.full.Delete(ctx, driver.Key{Namespace: ns, Thread: key.Thread})
-					}
-				}
-				return f.full.Delete(ctx, key)
-			}
-		})},
-	{name: "ids of other namespaces match", fails: "Raw/Walls/Conditions",
-		fault: each(func(f *faulty) {
-			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-				other := driver.Key{Namespace: strings.TrimSuffix(req.Namespace, ".a"), Thread: req.Thread}
-				if other != req.Key && req.Match.ID != "" && f.latest(ctx, other, req.Now).ID == req.Match.ID {
-					req.Match = driver.Match{}
-				}
-				return f.full.Save(ctx, req)
-			}
-		})},
-	{name: "Delete of an absent thread is an error", fails: "Raw/Errors/DeleteAbsent", store: []string{"Store/Absent"},
-		fault: each(func(f *faulty) {
-			f.remove = func(ctx context.Context, key driver.Key) error {
-				absent := ctx.Err() == nil && f.latest(ctx, key, time.Time{}).ID == ""
-				if err := f.full.Delete(ctx, key); err != nil || !absent {
-					return err
-				}
-				return driver.ErrNotFound
-			}
-		})},
-	{name: "Save does not look at its context", fails: "Raw/Errors/EndedContext",
-		fault: each(func(f *faulty) {
-			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-				return f.full.Save(context.WithoutCancel(ctx), req)
-			}
-		})},
-	{name: "a context that ended is unavailability", fails: "Raw/Errors/EndedContext",
-		fault: each(func(f *faulty) {
-			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-				c, err := f.full.Load(ctx, req)
-				if err != nil && errors.Is(err, ctx.Err()) {
-					err = driver.ErrUnavailable
-				}
-				return c, err
-			}
-		})},
-	{name: "Save forgets the id when it fails", fails: "Raw/Errors/SaveKeepsID",
-		fault: each(func(f *faulty) {
-			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-				info, err := f.full.Save(ctx, req)
-				if err != nil {
-					info = driver.Info{}
-				}
-				return info, err
-			}
-		})},
-	{name: "an error is yielded until the loop stops", fails: "Raw/Errors/IteratorOnce",
-		fault: each(func(f *faulty) {
-			f.history = func(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
-				return func(yield func(driver.Info, error) bool) {
-					for info, err := range f.full.History(ctx, req) {
-						if !yield(info, err) || err != nil && ctx.Err() != nil && !errors.Is(err, driver.ErrClosed) && !yield(info, err) {
-							return
-						}
-					}
-				}
-			}
-		})},
-	{name: "a cancelled call breaks the handle", fails: "Raw/Errors/UsableAfterwards",
-		fault: each(func(f *faulty) {
-			var cancelled atomic.Int64
-			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-				if ctx.Err() != nil {
-					cancelled.Add(1)
-				}
-				return f.full.Load(ctx, req)
-			}
-			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-				if ctx.Err() == nil && cancelled.Load() > 4 {
-					return driver.Info{Key: req.Key, ID: req.ID}, driver.ErrUnavailable
-				}
-				return f.full.Save(ctx, req)
-			}
-		})},
-	{name: "Delete works after Close", fails: "Raw/Closed/Methods",
+	{name: "versions of a deleted thread can be loaded", fails: "Raw/History/Deleted",
 		fault: func() func(*faulty) {
+			var ghosts sync.Map
 			return func(f *faulty) {
-				var closed atomic.Bool
-				f.close = func() error { closed.Store(true); return f.full.Close() }
 				f.remove = func(ctx context.Context, key driver.Key) error {
-					if closed.Load() {
-						return nil
+					if f.latest(ctx, key, time.Time{}).Version == 5 {
+						if c, err := f.full.Load(ctx, driver.LoadRequest{Key: key, Version: 3}); err == nil {
+							ghosts.Store(key, c)
+						}
 					}
 					return f.full.Delete(ctx, key)
 				}
+				f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+					c, err := f.full.Load(ctx, req)
+					if ghost, ok := ghosts.Load(req.Key); ok && errors.Is(err, driver.ErrNotFound) && req.Version == 3 {
+						return ghost.(driver.Checkpoint), nil
+					}
+					return c, err
+				}
 			}
 		}},
-	{name: "the context's error comes before ErrClosed", fails: "Raw/Closed/Methods",
-		fault: each(func(f *faulty) {
-			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-				if err := ctx.Err(); err != nil {
-					return driver.Checkpoint{}, err
-				}
-				return f.full.Load(ctx, req)
+	{name: "old versions were saved when the latest was", fails: "Raw/History/Infos",
+		fault: histories(func(req driver.HistoryRequest, infos []driver.Info) []driver.Info {
+			for i := range infos {
+				infos[i].SavedAt = infos[0].SavedAt
 			}
+			return infos
 		})},
-	{name: "a list after Close is empty", fails: "Raw/Closed/Iterators",
-		fault: each(func(f *faulty) {
-			var closed atomic.Bool
-			f.close = func() error { closed.Store(true); return f.full.Close() }
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				return func(yield func(driver.Info, error) bool) {
-					if !closed.Load() {
-						f.full.List(ctx, req)(yield)
-					}
-				}
-			}
-		})},
-	{name: "Close may be called once", fails: "Raw/Closed/Twice",
-		fault: each(func(f *faulty) {
-			var closed atomic.Bool
-			f.close = func() error {
-				if closed.Swap(true) {
-					return driver.ErrClosed
-				}
-				return f.full.Close()
-			}
-		})},
-	{name: "an operation during Close fails in another way", fails: "Raw/Closed/DuringOperations",
-		fault: each(func(f *faulty) {
-			var busy atomic.Int64
-			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-				busy.Add(1)
-				defer busy.Add(-1)
-				info, err := f.full.Save(ctx, req)
-				if errors.Is(err, driver.ErrClosed) && ctx.Err() == nil && strings.HasPrefix(req.Thread, "thread-") {
-					err = driver.ErrUnavailable
-				}
-				return info, err
-			}
-		})},
-	{name: "a list during which the backend is closed just ends", fails: "Raw/Closed/DuringIteration",
-		fault: each(func(f *faulty) {
-			var closed atomic.Bool
-			f.close = func() error { closed.Store(true); return f.full.Close() }
-			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-				return func(yield func(driver.Info, error) bool) {
-					began := !closed.Load()
-					for info, err := range f.full.List(ctx, req) {
-						if began && closed.Load() || !yield(info, err) {
-							return
-						}
-					}
-				}
-			}
-		})},
-	{name: "a handle leaves a goroutine", fails: "Raw/Concurrency/Goroutines",
-		withTest: func(t *testing.T) fault {
-			over := make(chan struct{})
-			t.Cleanup(func() { close(over) })
-			return each(func(*faulty) { go func() { <-over }() })
-		}},
-}
-
-// locked is an iterator that holds a lock while it yields.
-func locked[T any](mu *sync.RWMutex, items iter.Seq2[T, error]) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		mu.RLock()
-		defer mu.RUnlock()
-		items(yield)
-	}
-}
-
-// savingLocked makes Save take the lock.
-func savingLocked(f *faulty, mu *sync.RWMutex) {
-	f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return f.full.Save(ctx, req)
-	}
 }

@@ -133,6 +133,7 @@ func concurrencyReaders(t *trial) {
 
 func concurrencyDeleteAndSave(t *trial) {
 	b, other := t.open(), t.open()
+	t.missing(other, "thread", 0, t.now)
 	for round := range 12 {
 		t.grow(b, "thread", 3, 5)
 		t.together(4, func(i int) {

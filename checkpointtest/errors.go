@@ -27,6 +27,7 @@ func errorCases() []testCase {
 
 func errorsDeleteAbsent(t *trial) {
 	b := t.open()
+	t.missing(b, "never there", 0, t.now)
 	for range 2 {
 		if err := b.Delete(t.ctx, t.key("never there")); err != nil {
 			t.Errorf("Delete of a thread that never was: error %v, want nil", err)

@@ -3,7 +3,9 @@ package checkpointtest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -270,4 +272,59 @@ func lazily(get func() ([]driver.Info, error)) iter.Seq2[driver.Info, error] {
 			}
 		}
 	}
+}
+
+// conflicts changes the conflicts that Save returns.
+func conflicts(change func(*driver.ConflictError, driver.SaveRequest)) fault {
+	return each(func(f *faulty) {
+		f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+			info, err := f.full.Save(ctx, req)
+			if c, ok := errors.AsType[*driver.ConflictError](err); ok {
+				change(c, req)
+			}
+			return info, err
+		}
+	})
+}
+
+// refusing makes Save refuse some requests.
+func refusing(refuse func(driver.SaveRequest) bool) fault {
+	return each(func(f *faulty) {
+		f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+			if refuse(req) {
+				return driver.Info{}, driver.ErrCorrupt
+			}
+			return f.full.Save(ctx, req)
+		}
+	})
+}
+
+// remembering is a Save that knows the ids of all times, and takes a request
+// for a repetition where repeats says so.
+func remembering(repeats func(f *faulty, first driver.Info, req driver.SaveRequest) bool) fault {
+	return func() func(*faulty) {
+		var saved sync.Map
+		return func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				key := fmt.Sprint(req.Key, req.ID)
+				if first, ok := saved.Load(key); ok && f.kept(ctx, req.Key, req.ID, req.Now).ID == "" && repeats(f, first.(driver.Info), req) {
+					return first.(driver.Info), nil
+				}
+				info, err := f.full.Save(ctx, req)
+				if err == nil {
+					saved.Store(key, info)
+				}
+				return info, err
+			}
+		}
+	}
+}
+
+// A threadSet is a set of threads, for faults that handles share.
+type threadSet struct{ m sync.Map }
+
+func (s *threadSet) add(key driver.Key) { s.m.Store(key, true) }
+func (s *threadSet) has(key driver.Key) bool {
+	_, ok := s.m.Load(key)
+	return ok
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -133,7 +135,14 @@ func historyPayloads(t *trial) {
 
 func historyInfos(t *trial) {
 	b := t.open()
-	want := t.grow(b, "thread", 6, 4)
+	var want []driver.Info
+	for i := range 6 {
+		req := t.request("thread")
+		req.Keep = 4
+		req.Now = t.now.Add(time.Duration(i) * time.Second)
+		req.Payload = fmt.Appendf(nil, `{"step":"%s"}`, strings.Repeat("x", i))
+		want = append(want, t.save(b, req))
+	}
 	got := t.historyOf(b, "thread")
 	if len(got) != 4 {
 		t.Fatalf("History yielded %d versions, want 4", len(got))

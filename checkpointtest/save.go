@@ -80,6 +80,7 @@ func saveVersionsCount(t *trial) {
 	b := t.open()
 	for want := int64(1); want <= 5; want++ {
 		req := t.request("thread")
+		req.Keep = 2
 		if got := t.save(b, req); got.Version != want || got.ID != req.ID {
 			t.Fatalf("Save number %d returned version %d with id %s, want version %d with id %s", want, got.Version, got.ID, want, req.ID)
 		}

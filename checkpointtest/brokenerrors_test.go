@@ -1,0 +1,158 @@
+package checkpointtest_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+var brokenErrors = []brokenBackend{
+	{name: "Delete of an absent thread is an error", fails: "Raw/Errors/DeleteAbsent", store: []string{"Store/Absent"},
+		fault: each(func(f *faulty) {
+			f.remove = func(ctx context.Context, key driver.Key) error {
+				absent := ctx.Err() == nil && f.latest(ctx, key, time.Time{}).ID == ""
+				if err := f.full.Delete(ctx, key); err != nil || !absent {
+					return err
+				}
+				return driver.ErrNotFound
+			}
+		})},
+	{name: "Save does not look at its context", fails: "Raw/Errors/EndedContext",
+		fault: each(func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				return f.full.Save(context.WithoutCancel(ctx), req)
+			}
+		})},
+	{name: "a context that ended is unavailability", fails: "Raw/Errors/EndedContext",
+		fault: each(func(f *faulty) {
+			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+				c, err := f.full.Load(ctx, req)
+				if err != nil && errors.Is(err, ctx.Err()) {
+					err = driver.ErrUnavailable
+				}
+				return c, err
+			}
+		})},
+	{name: "Save forgets the id when it fails", fails: "Raw/Errors/SaveKeepsID",
+		fault: each(func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				info, err := f.full.Save(ctx, req)
+				if err != nil {
+					info = driver.Info{}
+				}
+				return info, err
+			}
+		})},
+	{name: "an error is yielded until the loop stops", fails: "Raw/Errors/IteratorOnce",
+		fault: each(func(f *faulty) {
+			f.history = func(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+				return func(yield func(driver.Info, error) bool) {
+					for info, err := range f.full.History(ctx, req) {
+						if !yield(info, err) || err != nil && ctx.Err() != nil && !errors.Is(err, driver.ErrClosed) && !yield(info, err) {
+							return
+						}
+					}
+				}
+			}
+		})},
+	{name: "a cancelled call breaks the handle", fails: "Raw/Errors/UsableAfterwards",
+		fault: each(func(f *faulty) {
+			var cancelled atomic.Int64
+			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+				if ctx.Err() != nil {
+					cancelled.Add(1)
+				}
+				return f.full.Load(ctx, req)
+			}
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				if ctx.Err() == nil && cancelled.Load() > 4 {
+					return driver.Info{Key: req.Key, ID: req.ID}, driver.ErrUnavailable
+				}
+				return f.full.Save(ctx, req)
+			}
+		})},
+	{name: "Delete works after Close", fails: "Raw/Closed/Methods",
+		fault: func() func(*faulty) {
+			return func(f *faulty) {
+				var closed atomic.Bool
+				f.close = func() error { closed.Store(true); return f.full.Close() }
+				f.remove = func(ctx context.Context, key driver.Key) error {
+					if closed.Load() {
+						return nil
+					}
+					return f.full.Delete(ctx, key)
+				}
+			}
+		}},
+	{name: "the context's error comes before ErrClosed", fails: "Raw/Closed/Methods",
+		fault: each(func(f *faulty) {
+			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+				if err := ctx.Err(); err != nil {
+					return driver.Checkpoint{}, err
+				}
+				return f.full.Load(ctx, req)
+			}
+		})},
+	{name: "a list after Close is empty", fails: "Raw/Closed/Iterators",
+		fault: each(func(f *faulty) {
+			var closed atomic.Bool
+			f.close = func() error { closed.Store(true); return f.full.Close() }
+			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+				return func(yield func(driver.Info, error) bool) {
+					if !closed.Load() {
+						f.full.List(ctx, req)(yield)
+					}
+				}
+			}
+		})},
+	{name: "Close may be called once", fails: "Raw/Closed/Twice",
+		fault: each(func(f *faulty) {
+			var closed atomic.Bool
+			f.close = func() error {
+				if closed.Swap(true) {
+					return driver.ErrClosed
+				}
+				return f.full.Close()
+			}
+		})},
+	{name: "an operation during Close fails in another way", fails: "Raw/Closed/DuringOperations",
+		fault: each(func(f *faulty) {
+			var busy atomic.Int64
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				busy.Add(1)
+				defer busy.Add(-1)
+				info, err := f.full.Save(ctx, req)
+				if errors.Is(err, driver.ErrClosed) && ctx.Err() == nil && strings.HasPrefix(req.Thread, "thread-") {
+					err = driver.ErrUnavailable
+				}
+				return info, err
+			}
+		})},
+	{name: "a list during which the backend is closed just ends", fails: "Raw/Closed/DuringIteration",
+		fault: each(func(f *faulty) {
+			var closed atomic.Bool
+			f.close = func() error { closed.Store(true); return f.full.Close() }
+			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+				return func(yield func(driver.Info, error) bool) {
+					began := !closed.Load()
+					for info, err := range f.full.List(ctx, req) {
+						if began && closed.Load() || !yield(info, err) {
+							return
+						}
+					}
+				}
+			}
+		})},
+	{name: "a handle leaves a goroutine", fails: "Raw/Concurrency/Goroutines",
+		withTest: func(t *testing.T) fault {
+			over := make(chan struct{})
+			t.Cleanup(func() { close(over) })
+			return each(func(*faulty) { go func() { <-over }() })
+		}},
+}
