@@ -70,7 +70,7 @@ func str(s string) types.AttributeValue { return &types.AttributeValueMemberS{Va
 func num(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
-func flag(b bool) types.AttributeValue        { return &types.AttributeValueMemberBOOL{Value: b} }
+func boolean(b bool) types.AttributeValue     { return &types.AttributeValueMemberBOOL{Value: b} }
 func keyOf(key string) attributes             { return attributes{keyAttribute: str(key)} }
 func micros(t time.Time) types.AttributeValue { return num(t.UnixMicro()) }
 
@@ -149,7 +149,7 @@ func (i *item) head() attributes {
 		a["ids"] = str(strings.Join(i.ids, "\n"))
 	}
 	if i.large {
-		a["large"] = flag(true)
+		a["large"] = boolean(true)
 	}
 	if i.rewrite != "" {
 		a["rewrite"] = str(i.rewrite)
