@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"slices"
@@ -26,7 +25,6 @@ func BenchmarkSuite(b *testing.B) {
 //
 //	go test ./drivers/redis -run '^$' -bench AgainstBareClient -benchtime 5000x
 func BenchmarkAgainstBareClient(b *testing.B) {
-	ctx := context.Background()
 	dsn := testserver.Redis(b)
 	options, err := redis.ParseURL(dsn)
 	if err != nil {
@@ -34,52 +32,45 @@ func BenchmarkAgainstBareClient(b *testing.B) {
 	}
 	bare := redis.NewClient(options)
 	b.Cleanup(func() { bare.Close() })
+	ours := openDSN(b, dsn)
+	ctx := b.Context() // one that can be cancelled, as those of applications
 	for _, size := range []int{2 << 10, 100 << 10, 1 << 20} {
 		payload := agentstate.JSON(size, 1)
 		plain := rand.Text()
 		set := func() error { return bare.Set(ctx, plain, payload, 0).Err() }
 		get := func() error { return bare.Get(ctx, plain).Err() }
-		save := func(s *backend, keep int, conditional bool) func() error {
+		if err := set(); err != nil {
+			b.Fatal(err)
+		}
+		save := func(keep int, conditional bool) func() error {
 			key := driver.Key{Namespace: "bench", Thread: rand.Text()}
 			var last string
 			return func() error {
 				req := driver.SaveRequest{Key: key, ID: rand.Text(), Payload: payload, Encoding: "json", Now: time.Now(), Keep: keep}
-				if conditional && last != "" {
+				if conditional {
 					req.Match.ID = last
 				}
-				info, err := s.Save(ctx, req)
+				info, err := ours.Save(ctx, req)
 				last = info.ID
 				return err
 			}
 		}
-		load := func(s *backend) func() error {
-			write := save(s, 1, false)
-			if err := write(); err != nil {
-				b.Fatal(err)
-			}
-			key := driver.Key{Namespace: "bench", Thread: rand.Text()}
-			_, err := s.Save(ctx, driver.SaveRequest{Key: key, ID: rand.Text(), Payload: payload, Encoding: "json", Now: time.Now(), Keep: 1})
-			if err != nil {
-				b.Fatal(err)
-			}
-			return func() error {
-				_, err := s.Load(ctx, driver.LoadRequest{Key: key, Now: time.Now()})
-				return err
-			}
+		key := driver.Key{Namespace: "bench", Thread: rand.Text()}
+		if _, err := ours.Save(ctx, driver.SaveRequest{Key: key, ID: "id", Payload: payload, Encoding: "json", Now: time.Now(), Keep: 1}); err != nil {
+			b.Fatal(err)
 		}
-		s := openDSN(b, dsn)
-		cancellable, cancel := context.WithCancel(ctx)
-		defer cancel()
-		ctx := cancellable
-		_ = ctx
+		load := func() error {
+			_, err := ours.Load(ctx, driver.LoadRequest{Key: key, Now: time.Now()})
+			return err
+		}
 		for _, c := range []struct {
 			name        string
 			ours, floor func() error
 		}{
-			{"Save", save(s, 1, false), set},
-			{"SaveMatch", save(s, 1, true), set},
-			{"SaveHistory20", save(s, 20, false), set},
-			{"Load", load(s), get},
+			{"Save", save(1, false), set},
+			{"SaveMatch", save(1, true), set},
+			{"SaveHistory20", save(20, false), set},
+			{"Load", load, get},
 		} {
 			b.Run(fmt.Sprintf("%s/%dKB", c.name, size>>10), func(b *testing.B) { compare(b, c.ours, c.floor) })
 		}

@@ -275,8 +275,14 @@ func dialError(network, addr, stage string, err error) error {
 	case errors.As(err, &failed) && failed.Err != nil:
 		text = failed.Err.Error()
 	}
-	return &net.OpError{Op: "dial", Net: network, Err: fmt.Errorf("%s: %s%s", addr, stage, text)}
+	return &net.OpError{Op: "dial", Net: network, Addr: endpoint{network, addr}, Err: errors.New(stage + text)}
 }
+
+// An endpoint is the address of a server that was not reached.
+type endpoint struct{ network, addr string }
+
+func (e endpoint) Network() string { return e.network }
+func (e endpoint) String() string  { return e.addr }
 
 // String implements fmt.Stringer.
 func (c Config) String() string {
