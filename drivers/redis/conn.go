@@ -2,10 +2,14 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/stale"
 )
 
 // A call must end soon after its context is cancelled, also when the network
@@ -55,11 +59,16 @@ func (c *call) uses(cn *conn) {
 
 // calls are the calls under way on one client.
 type calls struct {
+	// trusted is how long a TLS connection is taken to be sound after its use.
+	trusted time.Duration
+
 	mu     sync.RWMutex
 	marked map[*time.Location]*call
 }
 
-func newCalls() *calls { return &calls{marked: make(map[*time.Location]*call)} }
+func newCalls() *calls {
+	return &calls{trusted: time.Second, marked: make(map[*time.Location]*call)}
+}
 
 // run calls f with a context that ends with ctx, whose reads and writes end at
 // until, if ctx has no earlier deadline.
@@ -98,17 +107,45 @@ func (cs *calls) of(t time.Time) *call {
 type conn struct {
 	net.Conn
 	calls *calls
+	stale func() bool // nil where go-redis looks, or nobody can
 
 	mu    sync.Mutex
 	owner *call
+	used  time.Time
 }
 
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-func (c *conn) SetDeadline(t time.Time) error      { return c.set(t, c.Conn.SetDeadline) }
-func (c *conn) SetReadDeadline(t time.Time) error  { return c.set(t, c.Conn.SetReadDeadline) }
-func (c *conn) SetWriteDeadline(t time.Time) error { return c.set(t, c.Conn.SetWriteDeadline) }
+func (c *conn) SetDeadline(t time.Time) error     { return c.set(t, c.Conn.SetDeadline) }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.set(t, c.Conn.SetReadDeadline) }
+
+// SetWriteDeadline is where go-redis begins to send a command. It fails on a
+// connection that the server has ended while it was idle, so that nothing is
+// sent, and there is no doubt that it was not.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	if c.ended() {
+		return errEnded
+	}
+	return c.set(t, c.Conn.SetWriteDeadline)
+}
+
+var errEnded = errors.New("the server has closed the connection")
+
+func (c *conn) ended() bool {
+	if c.stale == nil {
+		return false
+	}
+	c.mu.Lock()
+	idle := time.Since(c.used)
+	c.mu.Unlock()
+	// Not at once: a server may send what belongs to the handshake late.
+	if idle < c.calls.trusted {
+		return false
+	}
+	c.Conn.SetReadDeadline(time.Time{})
+	return c.stale()
+}
 
 func (c *conn) set(t time.Time, deadline func(time.Time) error) error {
 	owner := c.calls.of(t)
@@ -117,7 +154,7 @@ func (c *conn) set(t time.Time, deadline func(time.Time) error) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.owner = owner
+	c.owner, c.used = owner, time.Now()
 	// Asked after uses, so that a context that ends now is seen either here or
 	// by interrupt.
 	if owner != nil && owner.Err() != nil {
@@ -140,16 +177,19 @@ func (c *conn) interrupt(by *call) {
 func (c *conn) NetConn() net.Conn { return c.Conn }
 
 // A plainConn lets go-redis look, before it uses an idle connection again,
-// whether the server has closed it.
+// whether the server has closed it. It does not look beneath TLS.
 type plainConn struct {
 	*conn
 	syscall.Conn
 }
 
 func (cs *calls) wrap(nc net.Conn) net.Conn {
-	c := &conn{Conn: nc, calls: cs}
+	c := &conn{Conn: nc, calls: cs, used: time.Now()}
 	if sc, ok := nc.(syscall.Conn); ok {
 		return plainConn{c, sc}
+	}
+	if secure, ok := nc.(*tls.Conn); ok {
+		c.stale = stale.Check(secure.NetConn())
 	}
 	return c
 }

@@ -3,10 +3,12 @@ package redis
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -409,5 +411,60 @@ func TestConnections(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTLS restarts a server that speaks TLS: connections that were idle
+// meanwhile are replaced before a save is sent over them.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartRedis(t, testserver.RedisOptions{TLS: true})
+	trusted, err := os.ReadFile(server.Dir + "/ca.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(trusted) {
+		t.Fatal("no certificate in ca.pem")
+	}
+	strict, err := ParseConfig("rediss://" + server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strict.options.TLSConfig.RootCAs = roots
+	careless, err := ParseConfig("rediss://" + server.Addr + "?skip_verify=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cfg := range map[string]Config{"Strict": strict, "SkipVerify": careless} {
+		b := open(cfg)
+		defer b.Close()
+		b.calls.trusted = 0
+		key := driver.Key{Namespace: "n", Thread: name}
+		for _, payload := range sizes {
+			mustSave(t, b, request(key, payload))
+			server.Restart()
+			mustSave(t, b, request(key, payload))
+			if got := mustLoad(t, b, key); !bytes.Equal(got.Payload, payload) {
+				t.Errorf("%s: Load = %d bytes, want %d", name, len(got.Payload), len(payload))
+			}
+		}
+	}
+	unknown := openDSN(t, "rediss://"+server.Addr)
+	if err := unknown.Ping(t.Context()); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("Ping of a server with a certificate of nobody: error %v, want ErrUnavailable that says so", err)
+	}
+}
+
+// TestIdleConnections restarts a server beneath idle connections without TLS.
+func TestIdleConnections(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartRedis(t, testserver.RedisOptions{})
+	b := openDSN(t, server.URL)
+	key := driver.Key{Namespace: "n", Thread: "thread"}
+	for _, payload := range sizes {
+		mustSave(t, b, request(key, payload))
+		server.Restart()
+		mustSave(t, b, request(key, payload))
 	}
 }
