@@ -13,6 +13,14 @@ import (
 
 // query calls f, which reads, until no other process's lock is in its way.
 func (s *session) query(ctx context.Context, f func() error) error {
+	if s.readers != nil { // wait for a connection here, where the end of ctx is seen
+		select {
+		case s.readers <- struct{}{}:
+			defer func() { <-s.readers }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	return s.retry(ctx, func() error {
 		if s.frozen == nil {
 			return f()

@@ -25,8 +25,9 @@ type session struct {
 	closed      <-chan struct{} // closed with the backend
 	frozen      *frozen         // nil unless the file can only be read, with care
 
-	write, read *sql.DB // the same one where a database is a single connection
-	owned       bool    // whether closing the session closes them
+	write, read *sql.DB       // the same one where a database is a single connection
+	owned       bool          // whether closing the session closes them
+	readers     chan struct{} // holds as many as there may be connections in the driver's own pool to read; nil without it
 	sql         sqlstore.Statements
 	stmt        statements
 	writer      *writer
@@ -113,7 +114,8 @@ func (b *backend) openPools(s *session) error {
 	}
 	s.path, s.name = path, path
 	s.write = pool(&connector{path: path, pragmas: pragmas, frozen: s.frozen != nil}, 1)
-	s.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, min(max(4, runtime.GOMAXPROCS(0)), 16))
+	s.readers = make(chan struct{}, min(max(4, runtime.GOMAXPROCS(0)), 16))
+	s.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, cap(s.readers))
 	return nil
 }
 
@@ -157,13 +159,13 @@ func (s *session) ping(ctx context.Context) error {
 	})
 }
 
-// unwatched returns the context for statements that touch a few rows. The
-// end of a context could not stop such a statement sooner than it ends by
-// itself, but having it watched takes two goroutines for each statement, a
-// quarter of the time of a small load. On a pool of the caller's it is watched
-// all the same, for there may be no free connection.
+// unwatched returns the context for statements that touch a few rows, on the
+// driver's own pools to write and to read. The end of a context could not stop
+// such a statement sooner than it ends by itself, but having it watched takes
+// two goroutines for each statement, a quarter of the time of a small load. On
+// other pools it is watched all the same: there may be no free connection.
 func (s *session) unwatched(ctx context.Context) context.Context {
-	if s.owned {
+	if s.readers != nil {
 		return context.WithoutCancel(ctx)
 	}
 	return ctx

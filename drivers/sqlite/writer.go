@@ -120,7 +120,7 @@ func (w *writer) next() *batch {
 	n, bytes := 0, 0
 	var writes []*write
 	for _, op := range w.queue {
-		if n == maxBatch || len(writes) > 0 && bytes+op.bytes > maxBatchBytes {
+		if len(writes) == maxBatch || len(writes) > 0 && bytes+op.bytes > maxBatchBytes {
 			break
 		}
 		if n++; !op.left {

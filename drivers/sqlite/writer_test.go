@@ -229,6 +229,31 @@ func contextEndsInQueue(t *testing.T, b driver.Backend, file string) {
 	}
 }
 
+// TestManyGiveUp has more saves given up than fit a batch, with one behind them
+// that is not.
+func TestManyGiveUp(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "agents.db")
+	b := open(t, file)
+	save(t, b, request("t", "{}"))
+	unlock := locked(t, file)
+	first := saveAll(t.Context(), b, request("first", "1"))
+	time.Sleep(5 * time.Millisecond) // so that it is in a batch, and the others wait behind it
+	ctx, cancel := context.WithCancel(t.Context())
+	given := saveAll(ctx, b, make([]driver.SaveRequest, 600)...)
+	time.Sleep(20 * time.Millisecond)
+	patient := saveAll(t.Context(), b, request("patient", "1"))
+	time.Sleep(5 * time.Millisecond)
+	cancel()
+	given()
+	unlock()
+	for _, wait := range []func() ([]driver.Info, []error){first, patient} {
+		if _, errs := wait(); errs[0] != nil {
+			t.Errorf("Save: %v", errs[0])
+		}
+	}
+}
+
 // TestExclusive has another process keep everybody out, readers too.
 func TestExclusive(t *testing.T) {
 	t.Parallel()
