@@ -220,6 +220,8 @@ case "${1:-}" in
 	else
 		lint
 		run_tests ./...
+		say 'fuzzing what reads stored payloads, for 30 s'
+		go test -run '^$' -fuzz '^FuzzUnpack$' -fuzztime 30s . || die 'FuzzUnpack'
 		what='everything passed'
 	fi
 	not_tested
