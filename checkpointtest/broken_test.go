@@ -56,6 +56,7 @@ func TestBrokenBackends(t *testing.T) {
 				}
 			}
 			want := append([]string{broken.fails}, broken.store...)
+			got = slices.DeleteFunc(got, func(name string) bool { return byChance(name) && !slices.Contains(want, name) })
 			slices.Sort(want)
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
@@ -63,6 +64,12 @@ func TestBrokenBackends(t *testing.T) {
 			}
 		})
 	}
+}
+
+// byChance reports whether a case lets goroutines race: whether a fault that
+// another case is about shows in it too depends on how they meet.
+func byChance(name string) bool {
+	return strings.HasPrefix(name, "Raw/Concurrency/") || strings.HasPrefix(name, "Store/Update")
 }
 
 // heavy are cases about very large states, which only backends that are broken

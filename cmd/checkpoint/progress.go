@@ -64,6 +64,9 @@ func (p *progress) draw() {
 		progressbar.OptionShowBytes(p.bytes),
 		progressbar.OptionUseIECUnits(true),
 		progressbar.OptionSpinnerType(14),
+		// It turns as the work goes on: a goroutine that turned it would race
+		// with Clear, and draw again what finish has taken away.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionUseANSICodes(true),
 		progressbar.OptionSetPredictTime(true),
