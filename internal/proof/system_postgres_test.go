@@ -85,7 +85,7 @@ func postgresDeployment(direct, dsn string) *deployment {
 		damage: damageSQL("postgres", direct, map[string][]string{
 			"agent_checkpoints":         {"state", "created_at", "version", "oldest", "id", "payload", "encoding", "size", "metadata", "expires_at"},
 			"agent_checkpoints_history": {"version", "id", "state", "payload", "encoding", "size", "metadata", "expires_at"},
-		}, "$1"),
+		}),
 		stored: func(t testing.TB) int {
 			return countRows(t, "postgres", direct, `SELECT (SELECT count(*) FROM agent_checkpoints) + (SELECT count(*) FROM agent_checkpoints_history)`)
 		},
