@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,22 @@ func TestFull(t *testing.T) {
 // documented is what the package documentation says a user needs.
 const documented = "on >secret ~{* -@all +hello +auth +ping +client|setname +select +info +multi +exec +eval +evalsha +eval_ro +evalsha_ro " +
 	"+lrange +lindex +llen +lpush +lpushx +ltrim +lset +exists +rename +unlink +hget +hset +hmget +hdel +hexists +zadd +zrem +zrangebylex +zrangebyscore +pexpireat +persist +time"
+
+// TestDocumentedPermissions holds the package documentation against that.
+func TestDocumentedPermissions(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rule, _ := strings.Cut(string(text), "-@all ")
+	rule, _, _ = strings.Cut(rule, "\n//\n")
+	got := strings.Fields(strings.ReplaceAll(rule, "//", ""))
+	_, rest, _ := strings.Cut(documented, "-@all ")
+	if want := strings.Fields(rest); !slices.Equal(got, want) {
+		t.Errorf("the documentation lists %v, want %v", got, want)
+	}
+}
 
 // TestPermissions gives a user the permissions that the documentation lists,
 // and then takes one after the other away.
