@@ -18,14 +18,17 @@ import (
 // the ones named.
 func TestBrokenBackends(t *testing.T) {
 	t.Parallel()
-	verify := func(t *testing.T, broken brokenBackend, limit time.Duration) checkpointtest.Report {
+	run := func(t *testing.T, broken brokenBackend, limit time.Duration, accept func(name string) bool) checkpointtest.Report {
 		fault := broken.fault
 		if fault == nil {
 			fault = broken.withTest(t)
 		}
-		return checkpointtest.Verify(t.Context(), fault.opener(), checkpointtest.Timeout(limit), checkpointtest.Cases(func(name string) bool {
+		return checkpointtest.Verify(t.Context(), fault.opener(), checkpointtest.Timeout(limit), checkpointtest.Cases(accept))
+	}
+	verify := func(t *testing.T, broken brokenBackend, limit time.Duration) checkpointtest.Report {
+		return run(t, broken, limit, func(name string) bool {
 			return !slices.Contains(heavy, name) || slices.Contains(heavy, broken.fails)
-		}))
+		})
 	}
 	all := brokenBackends()
 	slices.SortStableFunc(all, func(a, b brokenBackend) int { // waited for last
@@ -46,6 +49,11 @@ func TestBrokenBackends(t *testing.T) {
 				report = <-hung[i]
 			} else {
 				report = verify(t, broken, 5*time.Minute)
+			}
+			// A fault that shows when goroutines meet in one way only gets further chances.
+			for attempt := 0; attempt < 10 && !broken.hangs && !failed(report, broken.fails); attempt++ {
+				again := run(t, broken, 5*time.Minute, func(name string) bool { return name == broken.fails })
+				report.Results = append(slices.DeleteFunc(report.Results, func(r checkpointtest.Result) bool { return r.Case == broken.fails }), again.Results...)
 			}
 			var got []string
 			reasons := ""
@@ -69,7 +77,13 @@ func TestBrokenBackends(t *testing.T) {
 // byChance reports whether a case lets goroutines race: whether a fault that
 // another case is about shows in it too depends on how they meet.
 func byChance(name string) bool {
-	return strings.HasPrefix(name, "Raw/Concurrency/") || strings.HasPrefix(name, "Store/Update")
+	return strings.HasPrefix(name, "Raw/Concurrency/") || strings.HasPrefix(name, "Store/Update") ||
+		strings.HasSuffix(name, "/OneOfManyWins") || strings.HasSuffix(name, "/WhileSaving") || strings.HasSuffix(name, "/WhileWriting")
+}
+
+// failed reports whether a case failed.
+func failed(r checkpointtest.Report, name string) bool {
+	return slices.ContainsFunc(r.Results, func(r checkpointtest.Result) bool { return r.Case == name && r.Outcome == checkpointtest.Failed })
 }
 
 // heavy are cases about very large states, which only backends that are broken
