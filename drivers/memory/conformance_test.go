@@ -1,0 +1,28 @@
+package memory_test
+
+import (
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/checkpointtest"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/memory"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, openShared(), checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter"))
+}
+
+func BenchmarkDriver(b *testing.B) { checkpointtest.Benchmark(b, openShared()) }
+
+// openShared returns a function that opens handles on one store.
+func openShared() func(testing.TB) driver.Backend {
+	var d memory.Driver
+	return func(t testing.TB) driver.Backend {
+		b, err := d.Open("memory:conformance")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}
