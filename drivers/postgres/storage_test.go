@@ -1,0 +1,104 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+)
+
+// TestStorage looks at what saves cost in the database, by its own counters:
+// updates that touch no index, and a history that is only added to and
+// deleted from.
+func TestStorage(t *testing.T) {
+	t.Parallel()
+	// A server of its own: PostgreSQL makes no HOT update where it cannot clean
+	// up, and a long transaction anywhere on the server keeps it from that.
+	dsn := testserver.StartPostgres(t, testserver.PostgresOptions{}).URL
+	// One connection, whose counters are all there are.
+	b := openReady(t, words(dsn, "max_connections=1"))
+	const threads, rounds, keep = 20, 30, 5
+	for round := range rounds {
+		for i := range threads {
+			req := save(fmt.Sprint("one-", i), fmt.Sprintf(`{"round": %d, "text": %q}`, round, strings.Repeat("x", 500)))
+			mustSave(t, b, req)
+			req = save(fmt.Sprint("many-", i), string(req.Payload))
+			req.Keep = keep
+			mustSave(t, b, req)
+		}
+	}
+	// The session reports its counters when it has been idle for a second, or
+	// ends.
+	b.Close()
+	db := plain(t, dsn)
+	const saves = 2 * threads * rounds
+	await(t, func() bool {
+		return selectText(t, db, "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE relname = 'agent_checkpoints'") == fmt.Sprint(saves)
+	})
+	number := func(table, column string) (n int) {
+		t.Helper()
+		fmt.Sscan(selectText(t, db, "SELECT "+column+" FROM pg_stat_user_tables WHERE relname = '"+table+"'"), &n)
+		return n
+	}
+	updates, hot := number("agent_checkpoints", "n_tup_upd"), number("agent_checkpoints", "n_tup_hot_upd")
+	if want := saves - 2*threads; updates != want || hot < want*8/10 {
+		t.Errorf("%d updates, %d of them HOT, want %d and at least 80 %%", updates, hot, want)
+	}
+	ins, upd, del := number("agent_checkpoints_history", "n_tup_ins"), number("agent_checkpoints_history", "n_tup_upd"), number("agent_checkpoints_history", "n_tup_del")
+	if want := threads * (rounds - 1); ins != want || upd != 0 || del != want-threads*(keep-1) {
+		t.Errorf("the history has had %d rows inserted, %d updated and %d deleted, want %d, none and %d", ins, upd, del, want, want-threads*(keep-1))
+	}
+	if got := selectText(t, db, "SELECT string_agg(attcompression::text, '' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute WHERE attname IN ('state', 'payload') AND attrelid::regclass::text LIKE 'agent_checkpoints%' AND attnum > 0"); got != "llll" &&
+		selectText(t, db, "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'") == "true" {
+		t.Errorf("the states are compressed by %q, want lz4 everywhere", got)
+	}
+}
+
+// TestPlans: what runs at every save, load and page uses the key, and the purge
+// its index.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.PostgresInEnglish(t)
+	b, db := openReady(t, dsn), plain(t, dsn)
+	mustExec(t, db, `INSERT INTO agent_checkpoints (thread_id, state, id, size, version, oldest, expires_at)
+		SELECT 'user-' || g, '{}', 'id-' || g, 2, 2, 1, CASE WHEN g % 100 = 0 THEN now() END FROM generate_series(1, 20000) g`,
+		`INSERT INTO agent_checkpoints_history SELECT namespace, thread_id, 1, 'old', state, payload, encoding, size, metadata, created_at, updated_at, expires_at FROM agent_checkpoints`,
+		`ANALYZE`)
+	schema := b.schema.Load()
+	now := time.Now().UTC().Format("'2006-01-02 15:04:05Z'")
+	for name, args := range map[string][]string{
+		"load":         {"'agents'", "'user-7'", now},
+		"load-version": {"'agents'", "'user-7'", now, "1"},
+		"known":        {"'agents'", "'user-7'", now, "'old'"},
+		"list":         {"'agents'", "'user-7'", now, "'user-8'", "100"},
+		"list-to-end":  {"'agents'", "'user-7'", now, "100"},
+		"history":      {"'agents'", "'user-7'", now, "9", "100"},
+		"delete":       {"'agents'", "'user-7'"},
+		"namespaces":   {"''", "100"},
+		"purge":        {"'agents'", now, "500"},
+	} {
+		query := schema.statements.Get(name)
+		for i, arg := range args {
+			query = strings.ReplaceAll(query, fmt.Sprintf("$%d", i+1), arg)
+		}
+		rows, err := db.QueryContext(t.Context(), "EXPLAIN "+query)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var plan strings.Builder
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			plan.WriteString(line + "\n")
+		}
+		rows.Close()
+		sorts := strings.Contains(plan.String(), "Sort") && (name == "list" || name == "list-to-end")
+		if strings.Contains(plan.String(), "Seq Scan") || sorts {
+			t.Errorf("%s reads or sorts more than it needs:\n%s", name, plan.String())
+		}
+	}
+}
