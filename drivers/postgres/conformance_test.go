@@ -15,7 +15,8 @@ var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewri
 // not parallel: the suite counts goroutines.
 func TestConformance(t *testing.T) {
 	dsn := testserver.PostgresInEnglish(t)
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, dsn) }, all)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, dsn) }, all,
+		checkpointtest.Unreachable(func(t testing.TB) driver.Backend { return open(t, "postgres://user:pass@127.0.0.1:1/db") }))
 }
 
 // TestConformanceBehindPgBouncer runs the suite through a pooler in transaction

@@ -67,8 +67,8 @@ func TestFitsJSONB(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.fits)
 		}
 	}
-	for _, size := range []int{2 << 10, 100 << 10, 1 << 20} {
-		for i := range 20 {
+	for _, size := range []int{2 << 10, 100 << 10} {
+		for i := range 5 {
 			if !fitsJSONB(agentstate.JSON(size, uint64(i))) {
 				t.Errorf("the state of an agent of %d bytes (%d) does not fit", size, i)
 			}

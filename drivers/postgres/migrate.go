@@ -40,7 +40,7 @@ func (b *backend) ready(ctx context.Context, start time.Time) (*schema, error) {
 		if failed.err == nil {
 			break
 		}
-		if !failed.again && !failed.unknown || round == readOnlyRounds || ctx.Err() != nil {
+		if !failed.again && !failed.unknown || round == readOnlyRounds || ended(ctx) != nil {
 			return nil, b.explain(ctx, failed.err)
 		}
 	}

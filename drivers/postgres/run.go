@@ -74,7 +74,7 @@ func (b *backend) run(ctx context.Context, s statement) error {
 			b.pool.renew()
 			f.again = round <= readOnlyRounds
 		}
-		if !f.again || ctx.Err() != nil || b.closed.Load() || time.Since(start)+pause > againPatience {
+		if !f.again || ended(ctx) != nil || b.closed.Load() || time.Since(start)+pause > againPatience {
 			err := b.explain(ctx, f.err)
 			switch {
 			case f.unknown:
@@ -171,8 +171,17 @@ func (b *backend) explain(ctx context.Context, err error) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	if ctx.Err() != nil && !errors.Is(err, driver.ErrCorrupt) {
-		return ctx.Err()
+	if end := ended(ctx); end != nil && !errors.Is(err, driver.ErrCorrupt) {
+		return end
 	}
 	return err
+}
+
+// ended returns the error of a context that has ended, also in the moment between
+// its deadline, which the network may have kept first, and the timer that ends it.
+func ended(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }

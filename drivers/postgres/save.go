@@ -33,7 +33,7 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 		}
 	})
 	switch {
-	case errors.As(err, new(errLost)) && !b.closed.Load() && ctx.Err() == nil:
+	case errors.As(err, new(errLost)) && !b.closed.Load() && ended(ctx) == nil:
 		if info, found := b.known(ctx, req, start); found {
 			return info, nil
 		}
