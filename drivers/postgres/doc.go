@@ -30,7 +30,7 @@
 // # The table
 //
 // The first use makes the tables agent_checkpoints and
-// agent_checkpoints_history and two functions, under an advisory lock, so that any
+// agent_checkpoints_history and one function, under an advisory lock, so that any
 // number of processes may start at once. The first table has a row for each thread:
 //
 //	namespace, thread_id     the primary key, in byte order
@@ -61,8 +61,8 @@
 //	GRANT USAGE ON SCHEMA public TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history TO app;
 //
-// and EXECUTE on the functions agent_checkpoints_save and agent_checkpoints_import,
-// which PostgreSQL grants to everybody. Such an account needs no migrate=false; the
+// and EXECUTE on the function agent_checkpoints_save, which PostgreSQL grants to
+// everybody. Such an account needs no migrate=false; the
 // word makes sure that a program changes nothing even where it could.
 //
 // # Taking a table over

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -26,7 +27,7 @@ func (e foreign) SQLState() string { return e.code }
 func TestDiagnose(t *testing.T) {
 	t.Parallel()
 	server := func(code string) error {
-		return &pq.Error{Severity: "ERROR", Code: pq.ErrorCode(code), Message: "the message", Detail: "s3cret", Where: "s3cret", Hint: "s3cret"}
+		return &pq.Error{Severity: "ERROR", Code: pqerror.Code(code), Message: "the message", Detail: "s3cret", Where: "s3cret", Hint: "s3cret"}
 	}
 	for _, tt := range []struct {
 		name string

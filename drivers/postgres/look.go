@@ -12,31 +12,31 @@ import (
 
 // Facts are what the database has by the name of the table.
 type facts struct {
-	encoding  string // of the database
-	schema    string // where the table is, or would be made; empty: nowhere
-	kind      string // of what has the table's name: "r" and "p" are tables, empty: nothing
-	bytes     int64  // of the table, without long states
-	columns   []string
-	pkeyName  string
-	pkey      string // the definition of the primary key
-	keyIndex  bool   // the index of a takeover is there
-	history   string // the kind of what has the history's name
-	comment   string // on it
-	functions int    // how many of the two are there
+	encoding string // of the database
+	schema   string // where the table is, or would be made; empty: nowhere
+	kind     string // of what has the table's name: "r" and "p" are tables, empty: nothing
+	bytes    int64  // of the table, without long states
+	columns  []string
+	pkeyName string
+	pkey     string // the definition of the primary key
+	keyIndex bool   // the index of a takeover is there
+	history  string // the kind of what has the history's name
+	comment  string // on it
+	function bool   // the function that saves is there
 }
 
 // A stage says how far the tables are from what the driver needs.
 type stage int
 
 const (
-	stageReady     stage = iota
-	stageAbsent          // nothing has the name
-	stageSeed            // a table made by hand, with four columns
-	stageColumns         // such a table that has got the other columns
-	stageIndexes         // and the indexes
-	stageFunctions       // what belongs to the table is not there, or not all of it
-	stageForeign         // something else has the name
-	stageNewer           // a later version of the driver has been here
+	stageReady   stage = iota
+	stageAbsent        // nothing has the name
+	stageSeed          // a table made by hand, with four columns
+	stageColumns       // such a table that has got the other columns
+	stageIndexes       // and the indexes
+	stageRest          // what belongs to the table is not there, or not all of it
+	stageForeign       // something else has the name
+	stageNewer         // a later version of the driver has been here
 )
 
 // The columns of the table. A table may have more, as long as a row can do
@@ -83,8 +83,8 @@ func (f facts) stage() stage {
 		return stageColumns
 	case f.pkey != "PRIMARY KEY (namespace, thread_id)" || !has(ourColumns) || f.demandsMore():
 		return stageForeign
-	case f.history == "" || f.functions < 2:
-		return stageFunctions
+	case f.history == "" || !f.function:
+		return stageRest
 	case f.history != "r" && f.history != "p":
 		return stageForeign
 	}
@@ -109,8 +109,8 @@ func (b *backend) look(ctx context.Context, conn *sql.Conn) (facts, error) {
 	query := newSchema(b.table, "").statements.Get("look")
 	var columns string
 	err := conn.QueryRowContext(ctx, query, b.table.String(), b.table.schema,
-		b.table.name+historySuffix, b.table.name+keySuffix, b.table.name+saveSuffix, b.table.name+importSuffix,
-	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.comment, &f.functions)
+		b.table.name+historySuffix, b.table.name+keySuffix, b.table.name+saveSuffix,
+	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.comment, &f.function)
 	if columns != "" {
 		f.columns = strings.Split(columns, ";")
 	}

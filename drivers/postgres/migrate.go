@@ -204,11 +204,11 @@ func (b *backend) change(ctx context.Context, f facts, s stage, exec func(string
 	case stageIndexes:
 		b.progress(ctx, "checkpoint: taking a table over, step 3 of 3: the new primary key; nobody reads or writes for a moment", size)
 		exec(schema.ddl.Get("takeover-key"))
-	case stageFunctions:
+	case stageRest:
 		if f.history == "" {
 			exec(schema.ddl.Get("history"))
 		}
 		exec(schema.ddl.Get("compression"))
-		exec(schema.ddl.Get("functions"))
+		exec(schema.ddl.Get("function"))
 	}
 }

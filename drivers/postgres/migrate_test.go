@@ -131,11 +131,9 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 			t.Parallel()
 			dsn := testserver.Postgres(t)
 			db := plain(t, dsn)
-			// What stands in the way is met last, when the functions are made.
-			mustExec(t, db, tt.before, `CREATE FUNCTION agent_checkpoints_import(
-				p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
-				p_metadata text, p_now timestamptz, p_expires timestamptz, p_keep bigint,
-				p_version bigint, p_created timestamptz, p_saved timestamptz) RETURNS void LANGUAGE sql AS ''`)
+			// What stands in the way is met last, when the function is made.
+			mustExec(t, db, tt.before, `CREATE FUNCTION agent_checkpoints_save(text, text, text, text, bytea, integer, text, text,
+				timestamptz, timestamptz, timestamptz, bigint, boolean, text, bigint, timestamptz) RETURNS void LANGUAGE sql AS ''`)
 			describe := func() string {
 				return selectText(t, db, `SELECT string_agg(concat_ws(' ', c.relname, c.relkind, a.attname, a.atttypid, a.attcollation, obj_description(c.oid)), e'\n' ORDER BY c.relname, a.attnum)
 					FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace`) +
@@ -148,7 +146,7 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 			if got := describe(); got != want {
 				t.Errorf("after the failure there is\n%s\nwant\n%s", got, want)
 			}
-			mustExec(t, db, "DROP FUNCTION agent_checkpoints_import")
+			mustExec(t, db, "DROP FUNCTION agent_checkpoints_save")
 			b := openReady(t, dsn)
 			mustSave(t, b, save("a", `{"n": 2}`))
 		})
@@ -195,7 +193,7 @@ func TestToleratedTables(t *testing.T) {
 		{"a comment of one's own", `COMMENT ON TABLE agent_checkpoints_history IS 'Older versions of checkpoints; schema of ours'`},
 		{"columns and indexes for analytics", `ALTER TABLE agent_checkpoints ADD COLUMN step int GENERATED ALWAYS AS ((state->>'step')::int) STORED, ADD COLUMN note text, ADD COLUMN tenant int NOT NULL DEFAULT 0;
 			CREATE INDEX ON agent_checkpoints (updated_at); CREATE INDEX ON agent_checkpoints USING gin (state)`},
-		{"functions gone", `DROP FUNCTION agent_checkpoints_save, agent_checkpoints_import`},
+		{"function gone", `DROP FUNCTION agent_checkpoints_save`},
 		{"history gone", `DROP TABLE agent_checkpoints_history`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,8 +28,8 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 	err := b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
 		return []any{
 			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
-			sqlstore.EncodeMetadata(req.Metadata), req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
-			req.Match.Absent, nullText(req.Match.ID),
+			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
+			req.Match.Absent, nullText(req.Match.ID), nil, nil,
 		}
 	})
 	switch {
@@ -50,11 +50,11 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 		return err
 	}
 	r := saveResult{info: req.Info}
-	err := b.put(ctx, "import", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+	err := b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
 		return []any{
 			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
-			sqlstore.EncodeMetadata(req.Metadata), req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
-			req.Version, req.CreatedAt, req.SavedAt,
+			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
+			false, nil, req.Version, req.CreatedAt,
 		}
 	})
 	if err == nil {
@@ -138,7 +138,7 @@ func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (i
 	})
 }
 
-// A saveResult reads what the functions that save return: an outcome, and the
+// A saveResult reads what the function that saves returns: an outcome, and the
 // columns of a sqlstore.Row, of which only the version and the creation are
 // filled in when the save was applied.
 type saveResult struct {

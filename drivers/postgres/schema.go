@@ -69,7 +69,6 @@ func (t table) words() []string {
 		"{table}", t.String(),
 		"{history}", t.sibling(historySuffix),
 		"{save}", t.sibling(saveSuffix),
-		"{import}", t.sibling(importSuffix),
 	}
 	for _, suffix := range []string{expirySuffix, keySuffix, readerSuffix} {
 		words = append(words, "{"+suffix[1:]+"}", sqlstore.Quote(t.name+suffix)) // an index lives in its table's schema
@@ -102,7 +101,7 @@ func Schema(cfg Config) string {
 // create is what makes everything where nothing is.
 func (s *schema) create() string {
 	var b strings.Builder
-	for _, part := range []string{"tables", "history", "compression", "functions"} {
+	for _, part := range []string{"tables", "history", "compression", "function"} {
 		b.WriteString(strings.TrimSuffix(s.ddl.Get(part), ";"))
 		b.WriteString(";\n\n")
 	}

@@ -1,5 +1,5 @@
 -- What the driver makes in the database. Words in braces are names that have
--- been quoted: {table} {history} {save} {import} with their schema, {expiry}
+-- been quoted: {table} {history} {save} with their schema, {expiry}
 -- {key} {reader} without; {body} is a dollar quote that none of them contains.
 
 -- name: tables
@@ -72,29 +72,32 @@ BEGIN
 	END IF;
 END {body};
 
--- name: functions
--- One statement, one round trip. Each statement in a function sees what was
--- committed before it began, so everything that follows the lock on the
--- thread's row decides on the newest state of the thread and its history.
+-- name: function
+-- Saves one checkpoint, in one statement and one round trip. Each statement in a
+-- function sees what was committed before it began, so everything that follows
+-- the lock on the thread's row decides on the newest state of the thread and its
+-- history.
 CREATE OR REPLACE FUNCTION {save}(
 	p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
-	p_metadata text, p_now timestamptz, p_expires timestamptz, p_keep bigint, p_absent boolean, p_match text,
+	p_metadata text, p_now timestamptz, p_saved timestamptz, p_expires timestamptz, p_keep bigint,
+	p_absent boolean, p_match text,          -- the condition of a save
+	p_version bigint, p_created timestamptz, -- given by an import, NULL for a save
 	OUT r_outcome text, OUT r_thread text, OUT r_id text, OUT r_version bigint, OUT r_size integer, OUT r_encoding text,
 	OUT r_metadata jsonb, OUT r_created timestamptz, OUT r_saved timestamptz, OUT r_expires timestamptz
 ) LANGUAGE plpgsql VOLATILE AS {body}
 DECLARE
-	c record;
-	live boolean;
-	kept bigint;
+	c record;     -- the thread as it is
+	live boolean; -- and whether it has not expired
+	kept bigint;  -- the oldest version that is kept from now on
 BEGIN
 	r_thread := p_thread;
 	r_outcome := 'saved';
 
 	-- The common save: no condition, and no history to keep or to drop.
-	IF p_keep = 1 AND p_match IS NULL AND NOT p_absent THEN
+	IF p_keep = 1 AND p_match IS NULL AND NOT p_absent AND p_version IS NULL THEN
 		INSERT INTO {table} AS t
 			(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
-		VALUES (p_namespace, p_thread, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb, p_now, p_now, p_expires)
+		VALUES (p_namespace, p_thread, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb, p_now, p_saved, p_expires)
 		ON CONFLICT (namespace, thread_id) DO UPDATE SET
 			version = CASE WHEN t.expires_at <= p_now THEN 1 ELSE t.version + 1 END,
 			oldest = CASE WHEN t.expires_at <= p_now THEN 1 ELSE t.version + 1 END,
@@ -102,7 +105,7 @@ BEGIN
 			id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
 			encoding = excluded.encoding, metadata = excluded.metadata,
 			updated_at = excluded.updated_at, expires_at = excluded.expires_at
-		WHERE t.oldest = t.version AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM p_id OR t.expires_at <= p_now)
+		WHERE t.oldest = t.version AND (t.id IS DISTINCT FROM p_id OR t.expires_at <= p_now)
 		RETURNING t.version, t.created_at INTO r_version, r_created;
 		IF FOUND THEN
 			RETURN;
@@ -118,32 +121,33 @@ BEGIN
 			r_outcome := 'absent';
 			RETURN;
 		END IF;
+		r_version := coalesce(p_version, 1);
+		r_created := coalesce(p_created, p_now);
 		INSERT INTO {table}
-			(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
-		VALUES (p_namespace, p_thread, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb, p_now, p_now, p_expires)
+			(namespace, thread_id, version, oldest, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+		VALUES (p_namespace, p_thread, r_version, r_version, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb,
+			r_created, p_saved, p_expires)
 		ON CONFLICT (namespace, thread_id) DO NOTHING;
 		IF FOUND THEN
-			r_version := 1;
-			r_created := p_now;
 			RETURN;
 		END IF; -- another save has made the thread meanwhile
 	END LOOP;
 	live := c.expires_at IS NULL OR c.expires_at > p_now;
 
-	IF live THEN
-		IF c.id = p_id THEN
+	-- What is there already is no conflict.
+	IF live AND c.id = p_id AND (p_version IS NULL OR p_version = c.version) THEN
+		r_outcome := 'known';
+	ELSIF live AND c.oldest < c.version THEN
+		SELECT h.id, h.version, h.size, h.encoding, h.metadata, h.created_at, h.updated_at, h.expires_at
+		INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires
+		FROM {history} h
+		WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.id = p_id AND (p_version IS NULL OR p_version = h.version);
+		IF FOUND THEN
 			r_outcome := 'known';
-		ELSIF c.oldest < c.version THEN
-			SELECT h.id, h.version, h.size, h.encoding, h.metadata, h.created_at, h.updated_at, h.expires_at
-			INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires
-			FROM {history} h WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.id = p_id;
-			IF FOUND THEN
-				r_outcome := 'known';
-				RETURN;
-			END IF;
+			RETURN;
 		END IF;
 	END IF;
-	IF r_outcome = 'saved' AND (p_absent AND live OR p_match IS NOT NULL AND NOT (live AND c.id = p_match)) THEN
+	IF r_outcome = 'saved' AND (live AND (p_absent OR p_version <= c.version) OR p_match IS NOT NULL AND NOT (live AND c.id = p_match)) THEN
 		r_outcome := CASE WHEN live THEN 'conflict' ELSE 'absent' END;
 	END IF;
 	IF r_outcome <> 'saved' THEN
@@ -154,14 +158,9 @@ BEGIN
 		RETURN;
 	END IF;
 
-	IF live AND c.version >= 9007199254740992 THEN
-		r_outcome := 'highest';
-		RETURN;
-	END IF;
-
-	IF live THEN
+	IF live AND coalesce(p_version, c.version + 1) = c.version + 1 THEN
 		r_version := c.version + 1;
-		r_created := c.created_at;
+		r_created := coalesce(p_created, c.created_at);
 		kept := greatest(c.oldest, r_version - p_keep + 1);
 		IF kept <= c.version THEN
 			INSERT INTO {history}
@@ -169,10 +168,10 @@ BEGIN
 			SELECT t.namespace, t.thread_id, t.version, c.id, t.state, t.payload, c.size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at
 			FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
 		END IF;
-	ELSE
-		r_version := 1;
-		r_created := p_now;
-		kept := 1;
+	ELSE -- nothing is kept of a life that has expired, nor of what a gap separates
+		r_version := coalesce(p_version, 1);
+		r_created := coalesce(p_created, p_now);
+		kept := r_version;
 	END IF;
 	IF c.oldest < c.version AND (NOT live OR kept > c.oldest) THEN
 		DELETE FROM {history} h
@@ -180,70 +179,6 @@ BEGIN
 	END IF;
 	UPDATE {table} t SET
 		version = r_version, oldest = kept, id = p_id, state = p_state::jsonb, payload = p_payload, size = p_size,
-		encoding = p_encoding, metadata = p_metadata::jsonb, created_at = r_created, updated_at = p_now, expires_at = p_expires
-	WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
-END {body};
-
-CREATE OR REPLACE FUNCTION {import}(
-	p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
-	p_metadata text, p_now timestamptz, p_expires timestamptz, p_keep bigint,
-	p_version bigint, p_created timestamptz, p_saved timestamptz,
-	OUT r_outcome text, OUT r_thread text, OUT r_id text, OUT r_version bigint, OUT r_size integer, OUT r_encoding text,
-	OUT r_metadata jsonb, OUT r_created timestamptz, OUT r_saved timestamptz, OUT r_expires timestamptz
-) LANGUAGE plpgsql VOLATILE AS {body}
-DECLARE
-	c record;
-	live boolean;
-	kept bigint;
-BEGIN
-	r_thread := p_thread;
-	r_outcome := 'saved';
-	LOOP
-		SELECT {id} AS id, t.version, t.oldest, {size} AS size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at INTO c
-		FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread
-		FOR NO KEY UPDATE;
-		EXIT WHEN FOUND;
-		INSERT INTO {table}
-			(namespace, thread_id, version, oldest, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
-		VALUES (p_namespace, p_thread, p_version, p_version, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb,
-			p_created, p_saved, p_expires)
-		ON CONFLICT (namespace, thread_id) DO NOTHING;
-		IF FOUND THEN
-			RETURN;
-		END IF;
-	END LOOP;
-	live := c.expires_at IS NULL OR c.expires_at > p_now;
-
-	IF live AND p_version <= c.version THEN
-		IF p_version = c.version AND p_id = c.id OR EXISTS (
-			SELECT FROM {history} h
-			WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version = p_version AND h.id = p_id
-		) THEN
-			r_outcome := 'known';
-		ELSE
-			r_outcome := 'conflict';
-		END IF;
-		SELECT c.id, c.version, c.size, c.encoding, c.metadata, c.created_at, c.updated_at, c.expires_at
-		INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires;
-		RETURN;
-	END IF;
-
-	kept := p_version; -- after a gap nothing older is kept
-	IF live AND p_version = c.version + 1 THEN
-		kept := greatest(c.oldest, p_version - p_keep + 1);
-		IF kept <= c.version THEN
-			INSERT INTO {history}
-				(namespace, thread_id, version, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
-			SELECT t.namespace, t.thread_id, t.version, c.id, t.state, t.payload, c.size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at
-			FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
-		END IF;
-	END IF;
-	IF c.oldest < c.version THEN
-		DELETE FROM {history} h
-		WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version < CASE WHEN live THEN kept ELSE c.version END;
-	END IF;
-	UPDATE {table} t SET
-		version = p_version, oldest = kept, id = p_id, state = p_state::jsonb, payload = p_payload, size = p_size,
-		encoding = p_encoding, metadata = p_metadata::jsonb, created_at = p_created, updated_at = p_saved, expires_at = p_expires
+		encoding = p_encoding, metadata = p_metadata::jsonb, created_at = r_created, updated_at = p_saved, expires_at = p_expires
 	WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
 END {body};

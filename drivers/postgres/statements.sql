@@ -1,13 +1,10 @@
--- The statements of the operations, each one round trip. {table}, {history},
--- {save} and {import} are quoted names with their schema; {info} are the columns
+-- The statements of the operations, each one round trip. {table}, {history}
+-- and {save} are quoted names with their schema; {info} are the columns
 -- of sqlstore.Row read from t, {id} and {size} those that a row written by
 -- another program leaves empty; {live} says that t has not expired at $3.
 
 -- name: save
-SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-
--- name: import
-SELECT * FROM {import}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 
 -- name: known
 SELECT {info} FROM {table} t
@@ -112,8 +109,7 @@ SELECT
 	EXISTS (SELECT FROM pg_class i WHERE i.relnamespace = n.oid AND i.relname = $4::text AND i.relkind = 'i'),
 	coalesce(h.relkind::text, ''),
 	coalesce(obj_description(h.oid, 'pg_class'), ''),
-	(SELECT count(*) FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 13)
-		+ (SELECT count(*) FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $6::text AND p.pronargs = 14)
+	EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 16)
 FROM (SELECT to_regclass($1::text)::oid AS oid) r
 LEFT JOIN pg_class c ON c.oid = r.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -92,7 +92,6 @@ func (t table) sibling(suffix string) string {
 const (
 	historySuffix = "_history" // the table of older versions
 	saveSuffix    = "_save"    // the function that saves
-	importSuffix  = "_import"  // the function that imports
 	expirySuffix  = "_expiry"  // the index that purging uses
 	keySuffix     = "_key"     // the unique index of a table that is being taken over
 	readerSuffix  = "_reader"  // the index for the former program of such a table

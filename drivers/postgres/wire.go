@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/stale"
 )
 
 // How long a silent network is waited for. lib/pq knows contexts only while it
@@ -232,7 +234,7 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: c, stale: staleCheck(c)}
+	w := &wire{Conn: c, stale: stale.Check(c)}
 	if err := a.add(w); err != nil {
 		return nil, err
 	}
