@@ -105,7 +105,7 @@ BEGIN
 			id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
 			encoding = excluded.encoding, metadata = excluded.metadata,
 			updated_at = excluded.updated_at, expires_at = excluded.expires_at
-		WHERE t.oldest = t.version AND (t.id IS DISTINCT FROM p_id OR t.expires_at <= p_now)
+		WHERE t.oldest = t.version AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM p_id OR t.expires_at <= p_now)
 		RETURNING t.version, t.created_at INTO r_version, r_created;
 		IF FOUND THEN
 			RETURN;
@@ -155,6 +155,11 @@ BEGIN
 			SELECT c.id, c.version, c.size, c.encoding, c.metadata, c.created_at, c.updated_at, c.expires_at
 			INTO r_id, r_version, r_size, r_encoding, r_metadata, r_created, r_saved, r_expires;
 		END IF;
+		RETURN;
+	END IF;
+
+	IF live AND p_version IS NULL AND c.version >= 9007199254740992 THEN -- driver.MaxVersion
+		r_outcome := 'highest';
 		RETURN;
 	END IF;
 
