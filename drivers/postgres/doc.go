@@ -101,7 +101,8 @@
 //
 // Save, Load, LoadVersion, Stat, Delete and Ping are one statement and one round
 // trip each, history and conditions included; so are each page of List and
-// History and each batch of Purge. A connection prepares a statement when it uses
+// History and each batch of Purge. (A save that keeps one version takes two once, on
+// a thread whose history it drops.) A connection prepares a statement when it uses
 // it first, which takes one more. Opening a connection takes about four round trips,
 // and two more to a server without TLS unless sslmode=disable is given.
 //

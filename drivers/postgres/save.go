@@ -25,13 +25,25 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 		Key: req.Key, ID: req.ID, Size: len(req.Payload), Encoding: req.Encoding,
 		Metadata: copyMetadata(req.Metadata), SavedAt: req.Now, ExpiresAt: req.ExpiresAt,
 	}}
-	err := b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
-		return []any{
-			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
-			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
-			req.Match.Absent, nullText(req.Match.ID), nil, nil,
-		}
-	})
+	metadata := sqlstore.EncodeMetadata(req.Metadata)
+	var err error
+	if req.Keep == 1 && req.Match == (driver.Match{}) {
+		err = b.put(ctx, "save-plain", req.Payload, req.Encoding, r.readPlain, func(state, payload any) []any {
+			return []any{
+				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+				metadata, req.Now, nullTime(req.ExpiresAt),
+			}
+		})
+	}
+	if err == nil && r.outcome == "" {
+		err = b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+			return []any{
+				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+				metadata, req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
+				req.Match.Absent, nullText(req.Match.ID), nil, nil,
+			}
+		})
+	}
 	switch {
 	case errors.As(err, new(errLost)) && !b.closed.Load() && ended(ctx) == nil:
 		if info, found := b.known(ctx, req, start); found {
@@ -167,6 +179,20 @@ func (r *saveResult) read(rows *sql.Rows) error {
 		r.info, err = row.Info(r.info.Namespace)
 		return err
 	}
+	return nil
+}
+
+// readPlain reads what a plain save returns: nothing, or the version and the
+// creation of what it has saved.
+func (r *saveResult) readPlain(rows *sql.Rows) error {
+	r.outcome = ""
+	if !rows.Next() {
+		return rows.Err()
+	}
+	if err := rows.Scan(&r.info.Version, &r.info.CreatedAt); err != nil {
+		return damaged(err)
+	}
+	r.outcome, r.info.CreatedAt = "saved", r.info.CreatedAt.UTC()
 	return nil
 }
 

@@ -93,25 +93,6 @@ BEGIN
 	r_thread := p_thread;
 	r_outcome := 'saved';
 
-	-- The common save: no condition, and no history to keep or to drop.
-	IF p_keep = 1 AND p_match IS NULL AND NOT p_absent AND p_version IS NULL THEN
-		INSERT INTO {table} AS t
-			(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
-		VALUES (p_namespace, p_thread, p_id, p_state::jsonb, p_payload, p_size, p_encoding, p_metadata::jsonb, p_now, p_saved, p_expires)
-		ON CONFLICT (namespace, thread_id) DO UPDATE SET
-			version = CASE WHEN t.expires_at <= p_now THEN 1 ELSE t.version + 1 END,
-			oldest = CASE WHEN t.expires_at <= p_now THEN 1 ELSE t.version + 1 END,
-			created_at = CASE WHEN t.expires_at <= p_now THEN p_now ELSE t.created_at END,
-			id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
-			encoding = excluded.encoding, metadata = excluded.metadata,
-			updated_at = excluded.updated_at, expires_at = excluded.expires_at
-		WHERE t.oldest = t.version AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM p_id OR t.expires_at <= p_now)
-		RETURNING t.version, t.created_at INTO r_version, r_created;
-		IF FOUND THEN
-			RETURN;
-		END IF;
-	END IF;
-
 	LOOP
 		SELECT {id} AS id, t.version, t.oldest, {size} AS size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at INTO c
 		FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread

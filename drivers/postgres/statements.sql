@@ -3,7 +3,25 @@
 -- of sqlstore.Row read from t, {id} and {size} those that a row written by
 -- another program leaves empty; {live} says that t has not expired at $3.
 
+-- name: save-plain
+-- The common save, without a condition and without a history. It returns no row,
+-- and has done nothing, where that is not so simple: the thread has a history
+-- that is to be dropped, it knows the id, or its versions have come to an end.
+INSERT INTO {table} AS t
+	(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5::bytea, $6::integer, $7, $8::text::jsonb, $9::timestamptz, $9::timestamptz, $10::timestamptz)
+ON CONFLICT (namespace, thread_id) DO UPDATE SET
+	version = CASE WHEN t.expires_at <= $9 THEN 1 ELSE t.version + 1 END,
+	oldest = CASE WHEN t.expires_at <= $9 THEN 1 ELSE t.version + 1 END,
+	created_at = CASE WHEN t.expires_at <= $9 THEN $9 ELSE t.created_at END,
+	id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
+	encoding = excluded.encoding, metadata = excluded.metadata,
+	updated_at = excluded.updated_at, expires_at = excluded.expires_at
+WHERE t.oldest = t.version AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM $3 OR t.expires_at <= $9)
+RETURNING t.version, t.created_at
+
 -- name: save
+-- Every other save, and an import.
 SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 
 -- name: known
