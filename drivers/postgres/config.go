@@ -46,7 +46,8 @@ type Config struct {
 	// pool that New is given.
 	NoPrepare bool
 
-	server *pq.Config // of ParseConfig; it holds the password
+	server     *pq.Config // of ParseConfig; it holds the password
+	unverified bool       // nothing is said of TLS, and the server is on another machine
 }
 
 // ParseConfig reads a DSN, as Driver.Open does, without connecting. Errors match
@@ -75,7 +76,7 @@ func ParseConfig(source string) (Config, error) {
 	}
 	cfg.NoMigrate = !words.Bool("migrate", true)
 	cfg.NoPrepare = !words.Bool("prepare", true)
-	cfg.server = serverConfig(base, words)
+	cfg.server, cfg.unverified = serverConfig(base, words)
 	if err := words.Done(); err != nil {
 		return Config{}, err
 	}

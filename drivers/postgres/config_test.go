@@ -207,6 +207,47 @@ func TestTransportSecurity(t *testing.T) {
 	}
 }
 
+// TestUnverifiedWarning: a DSN that says nothing of TLS is warned of once, if the
+// server is on another machine.
+func TestUnverifiedWarning(t *testing.T) {
+	t.Parallel()
+	for dsn, want := range map[string]bool{
+		"postgres://app@db.example/agents":                     true,
+		"postgres://app@10.0.0.7/agents":                       true,
+		"postgres://app@localhost:5432,db.example:5432/agents": true,
+		"host=localhost hostaddr=10.0.0.7 dbname=agents":       true,
+		"postgres://app@db.example/agents?sslmode=prefer":      false,
+		"postgres://app@db.example/agents?sslmode=verify-full": false,
+		"postgres://app@localhost/agents":                      false,
+		"postgres://app@127.0.0.1,[::1]:5433/agents":           false,
+		"postgres://app@%2Fvar%2Frun%2Fpostgresql/agents":      false,
+		"host=db.example hostaddr=127.0.0.1 dbname=agents":     false,
+	} {
+		cfg, err := ParseConfig(dsn)
+		if err != nil || cfg.unverified != want {
+			t.Errorf("ParseConfig(%q): unverified = %v, %v, want %v", dsn, cfg.unverified, err, want)
+		}
+	}
+	for _, unverified := range []bool{false, true} {
+		b := open(t, testserver.Postgres(t))
+		b.cfg.unverified = unverified // the server is on this machine
+		var log bytes.Buffer
+		b.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 2 {
+			if err := b.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := 0
+		if unverified {
+			want = 1
+		}
+		if got := strings.Count(log.String(), "sslmode=verify-full"); got != want {
+			t.Errorf("unverified %v: %d warnings, want %d: %s", unverified, got, want, log.String())
+		}
+	}
+}
+
 // TestConnections: some are opened by Ping and kept, and an attempt without TLS
 // leaves no connection behind.
 func TestConnections(t *testing.T) {

@@ -23,7 +23,8 @@
 // and the like), as can the session's search_path, role, statement_timeout,
 // lock_timeout and timezone. lib/pq reads the environment (PGHOST, PGPASSWORD
 // and so on) and ~/.pgpass for what is left out. Three defaults are not lib/pq's:
-// sslmode is prefer, as in libpq (write verify-full for a server across a network);
+// sslmode is prefer, as in libpq (write verify-full for a server across a network;
+// Ping warns where the DSN leaves it open);
 // target_session_attrs is primary; and opening a connection takes 8 seconds at
 // most. lib/pq's word binary_parameters is not for users: the driver sets it.
 //
@@ -139,7 +140,11 @@
 //
 // In front of a server, PgBouncer and its like may hand each transaction to
 // another session. Prepared statements do not survive that: add prepare=false. A
-// statement is then parsed for every use, still in one round trip. PgBouncer 1.21
+// statement is then parsed for every use, still in one round trip. Without the word
+// statements meet those that other clients have prepared in the same session:
+// mostly that is an error which names the word, but where programs with different
+// tables share a pooler, the statement of one could run with the arguments of the
+// other. Do not leave it out. PgBouncer 1.21
 // and later can look after prepared statements itself (max_prepared_statements), and
 // then the word is not needed. Words for the session (search_path, role, options,
 // timeouts) do not get through a pooler; set them for the role or the database.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +64,7 @@ type backend struct {
 	table   table
 	invalid error        // of the configuration
 	logger  *slog.Logger // of SetLogger
+	warned  sync.Once
 
 	schema atomic.Pointer[schema] // nil until the database was found ready
 	closed atomic.Bool
@@ -87,6 +89,21 @@ func (b *backend) progress(ctx context.Context, msg string, args ...any) {
 	}
 }
 
+// warn tells an operator, once, of a connection whose other end nobody looks at.
+func (b *backend) warn(ctx context.Context) {
+	if !b.cfg.unverified {
+		return
+	}
+	b.warned.Do(func() {
+		l := b.logger
+		if l == nil {
+			l = slog.Default()
+		}
+		l.WarnContext(ctx, "checkpoint: nobody verifies who the PostgreSQL server is, and without TLS on it states and passwords cross the network in the clear; add sslmode=verify-full to the DSN, or sslmode=prefer if the network is yours",
+			slog.String("host", b.cfg.server.Host))
+	})
+}
+
 // open begins every operation. A closed backend is reported before anything
 // else, and a context that has ended means that nothing happens.
 func (b *backend) open(ctx context.Context) error {
@@ -105,6 +122,7 @@ func (b *backend) Ping(ctx context.Context) error {
 	if err := b.open(ctx); err != nil {
 		return err
 	}
+	b.warn(ctx)
 	b.schema.Store(nil)
 	if _, err := b.ready(ctx, time.Now()); err != nil {
 		return err

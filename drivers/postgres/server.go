@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -59,7 +60,9 @@ type setting struct{ name, value string }
 
 // serverConfig turns the part of a DSN before the '?' and the words after it
 // into lib/pq's configuration. Errors go to words, which refuses what is left.
-func serverConfig(base string, words *dsn.Words) *pq.Config {
+//
+// unverified says that the DSN leaves open who is at the other end of a network.
+func serverConfig(base string, words *dsn.Words) (cfg *pq.Config, unverified bool) {
 	var settings []setting
 	var err error
 	if strings.HasPrefix(base, "postgres://") || strings.HasPrefix(base, "postgresql://") {
@@ -69,7 +72,7 @@ func serverConfig(base string, words *dsn.Words) *pq.Config {
 	}
 	if err != nil {
 		words.Reject(err)
-		return nil
+		return nil, false
 	}
 	for _, word := range serverWords {
 		value, ok := words.String(word.name)
@@ -78,21 +81,21 @@ func serverConfig(base string, words *dsn.Words) *pq.Config {
 		}
 		if slices.ContainsFunc(settings, func(s setting) bool { return s.name == word.name }) {
 			words.Reject(fmt.Errorf("word %q is given twice, before and after the '?'", word.name))
-			return nil
+			return nil, false
 		}
 		settings = append(settings, setting{word.name, value})
 	}
 	if value, ok := words.String("channel_binding"); ok && value != "disable" && value != "prefer" {
 		words.Reject(errors.New(`word "channel_binding": lib/pq cannot bind channels; leave the word out, and write sslmode=verify-full to be sure of the server`))
-		return nil
+		return nil, false
 	}
 	if words.Err() != nil {
-		return nil
+		return nil, false
 	}
 	for _, s := range settings {
 		if err := checkSetting(s, words); err != nil {
 			words.Reject(err)
-			return nil
+			return nil, false
 		}
 	}
 	return connection(settings, words)
@@ -100,16 +103,17 @@ func serverConfig(base string, words *dsn.Words) *pq.Config {
 
 // connection makes lib/pq's configuration. What lib/pq says of it is kept back,
 // because it may show a password.
-func connection(settings []setting, words *dsn.Words) *pq.Config {
+func connection(settings []setting, words *dsn.Words) (_ *pq.Config, unverified bool) {
 	cfg, err := pq.NewConfig(keywords(settings))
 	if err != nil {
 		words.Reject(errors.New("the settings of the connection do not go together, or an environment variable PG... or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode"))
-		return nil
+		return nil, false
 	}
 	// lib/pq's default, require, would refuse a server without TLS, such as a
 	// new one in a container; libpq's is prefer. Who gives files for TLS means it.
 	if cfg.SSLMode == "" && !slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.name, "ssl") }) {
 		cfg.SSLMode = pq.SSLModePrefer
+		unverified = !onThisMachine(cfg)
 	}
 	// A standby would load a checkpoint that is no longer the latest.
 	if cfg.TargetSessionAttrs == "" {
@@ -124,7 +128,23 @@ func connection(settings []setting, words *dsn.Words) *pq.Config {
 	if cfg.ConnectTimeout <= 0 { // for each host
 		cfg.ConnectTimeout = max(connectPatience/time.Duration(1+len(cfg.Multi)), time.Second)
 	}
-	return &cfg
+	return &cfg, unverified
+}
+
+// onThisMachine reports whether every host is reached without a network.
+func onThisMachine(cfg pq.Config) bool {
+	hosts := append([]pq.ConfigMultihost{{Host: cfg.Host, Hostaddr: cfg.Hostaddr}}, cfg.Multi...)
+	for _, h := range hosts {
+		address := h.Hostaddr // it is what is dialled, where it is given
+		if !address.IsValid() {
+			address, _ = netip.ParseAddr(h.Host)
+		}
+		named := h.Host == "localhost" || strings.HasPrefix(h.Host, "/") || strings.HasPrefix(h.Host, "@") // the last two are sockets
+		if address.IsValid() && !address.IsLoopback() || !address.IsValid() && !named {
+			return false
+		}
+	}
+	return true
 }
 
 // checkSetting reports a word whose value lib/pq refuses by itself.
