@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func (noop) History(context.Context, driver.HistoryRequest) iter.Seq2[driver.Inf
 
 // handle measures what package checkpoint adds to a backend, with payloads that
 // need no encoding.
-func handle(t *testing.T, each time.Duration) []result {
+func handle(t *testing.T) section {
 	t.Helper()
 	state := checkpoint.Bytes(make([]byte, 2<<10))
 	s := checkpoint.New(noop{payload: state})
@@ -47,18 +48,20 @@ func handle(t *testing.T, each time.Duration) []result {
 		}
 	}
 	all := []result{
-		compare(t, "handle alone: save", len(state), 1, each, many(func(ctx context.Context) error {
+		compare(t, "save", len(state), 1, *length, many(func(ctx context.Context) error {
 			_, err := s.Save(ctx, "thread", state)
 			return err
 		}), nil),
-		compare(t, "handle alone: load", len(state), 1, each, many(func(ctx context.Context) error {
+		compare(t, "load", len(state), 1, *length, many(func(ctx context.Context) error {
 			var target checkpoint.Bytes
 			_, err := s.Load(ctx, "thread", &target)
 			return err
 		}), nil),
 	}
+	text := "Package checkpoint over a backend that does nothing, beside the codec."
 	for i := range all {
 		all[i].Ours /= batch
+		text += fmt.Sprintf(" %s within 3 µs: %s.", all[i].Name, verdict(all[i].Ours <= 3*time.Microsecond))
 	}
-	return all
+	return section{title: "The handle", text: text, results: all}
 }

@@ -21,6 +21,7 @@ type result struct {
 	Calls   int           // of each of the two
 	Ours    time.Duration // median of a call; with several callers, time per call of all
 	Floor   time.Duration // 0 where there is none
+	Target  float64       // of the ratio; 0 where none was set
 }
 
 func (r result) ratio() float64 {
@@ -40,7 +41,7 @@ func compare(t *testing.T, name string, size, callers int, length time.Duration,
 	} else {
 		r.Ours, r.Floor, r.Calls = blocks(t, callers, length, ours, floor)
 	}
-	t.Logf("%-22s %7d bytes, %d callers: %10v, floor %10v, ratio %.2f (%d calls)", name, size, callers, r.Ours, r.Floor, r.ratio(), r.Calls)
+	t.Logf("%-28s %7d bytes, %d callers: %10v, floor %10v, ratio %.2f (%d calls)", name, size, callers, r.Ours, r.Floor, r.ratio(), r.Calls)
 	return r
 }
 

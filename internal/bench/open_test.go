@@ -3,11 +3,16 @@ package bench
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/dynamodb"
@@ -15,46 +20,164 @@ import (
 	"github.com/go-ckpt/checkpoint/drivers/redis"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 	"github.com/go-ckpt/checkpoint/internal/bareclient"
+	"github.com/go-ckpt/checkpoint/internal/faultproxy"
 	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
-// subjects open what is measured.
-var subjects = []func(*testing.T) *subject{openSQLite, openRedis, openPostgres, openDynamoDB}
+// subjects open what is measured. Each call opens a store of its own.
+var subjects = []struct {
+	name string
+	open func(*testing.T, purpose) *subject
+}{
+	{"SQLite", openSQLite},
+	{"Redis", openRedis},
+	{"PostgreSQL", openPostgres},
+	{"DynamoDB", openDynamoDB},
+}
+
+// A purpose says what a store is opened for. Stores that are compared with the
+// bare client, or watched while they grow, wait for the disk; those that are
+// filled with a million threads do not.
+type purpose int
+
+const (
+	comparing purpose = iota
+	growing
+	filling
+)
 
 var allSizes = []int{2 << 10, 100 << 10, 1 << 20}
 
-func openSQLite(t *testing.T) *subject {
-	return open(t, &subject{
-		name:     "SQLite",
-		versions: "WAL, synchronous=FULL, " + module("modernc.org/sqlite"),
-		sizes:    allSizes,
-	}, sqlite.Driver{}, "sqlite:"+filepath.Join(t.TempDir(), "bench.db"))
+func openSQLite(t *testing.T, p purpose) *subject {
+	synchronous := "normal"
+	if p != filling {
+		synchronous = "full"
+	}
+	file := filepath.Join(t.TempDir(), "bench.db")
+	s := &subject{
+		name:      "SQLite",
+		versions:  "WAL, synchronous=" + synchronous + ", " + module("modernc.org/sqlite"),
+		sizes:     allSizes,
+		writtenIs: "what the process asked the system to write, from /proc/self/io",
+		storedIs:  "the file and its log",
+	}
+	s.written = func(context.Context) (int64, error) { return processWrites() }
+	s.stored = func(context.Context) (n int64, err error) {
+		for _, suffix := range []string{"", "-wal"} {
+			if info, err := os.Stat(file + suffix); err == nil {
+				n += info.Size()
+			}
+		}
+		return n, nil
+	}
+	return open(t, s, sqlite.Driver{}, "sqlite:"+file+"?synchronous="+synchronous)
 }
 
-func openRedis(t *testing.T) *subject {
-	return open(t, &subject{
-		name:     "Redis",
-		versions: version(t, "redis-server", "--version") + ", " + module("github.com/redis/go-redis/v9"),
-		sizes:    allSizes,
-	}, redis.Driver{}, testserver.Redis(t))
+// processWrites returns the bytes that this process has written, 0 where the
+// system does not tell.
+func processWrites() (n int64, err error) {
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		return 0, nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "wchar: "); ok {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, nil
 }
 
-func openPostgres(t *testing.T) *subject {
-	return open(t, &subject{
-		name:     "PostgreSQL",
-		versions: version(t, "psql", "--version") + ", " + module("github.com/lib/pq"),
-		sizes:    allSizes,
-	}, postgres.Driver{}, testserver.Postgres(t))
+func openRedis(t *testing.T, p purpose) *subject {
+	var config []string
+	if p != filling {
+		config = []string{"appendonly yes", "appendfsync everysec"}
+	} else {
+		config = []string{"appendonly no"}
+	}
+	url := testserver.StartRedis(t, testserver.RedisOptions{Config: config}).URL
+	s := &subject{
+		name:      "Redis",
+		versions:  strings.Join(config, ", ") + ", " + version(t, "redis-server", "--version") + ", " + module("github.com/redis/go-redis/v9"),
+		sizes:     allSizes,
+		writtenIs: "bytes that the server received",
+		storedIs:  "the growth of the server's memory, less the bare client's one state",
+	}
+	options, err := goredis.ParseURL(url)
+	require(t, err)
+	watch := goredis.NewClient(options)
+	t.Cleanup(func() { watch.Close() })
+	info := func(ctx context.Context, section, name string) (int64, error) {
+		text, err := watch.Info(ctx, section).Result()
+		if err != nil {
+			return 0, err
+		}
+		_, value, _ := strings.Cut(text, name+":")
+		value, _, _ = strings.Cut(value, "\r")
+		return strconv.ParseInt(value, 10, 64)
+	}
+	s.written = func(ctx context.Context) (int64, error) { return info(ctx, "stats", "total_net_input_bytes") }
+	s = open(t, s, redis.Driver{}, url)
+	empty, err := info(t.Context(), "memory", "used_memory_dataset")
+	require(t, err)
+	s.stored = func(ctx context.Context) (int64, error) {
+		state, err := s.bare.Load(ctx, "conversation")
+		if err != nil {
+			return 0, err
+		}
+		now, err := info(ctx, "memory", "used_memory_dataset")
+		return now - empty - int64(len(state)), err
+	}
+	return s
 }
 
-func openDynamoDB(t *testing.T) *subject {
+func openPostgres(t *testing.T, p purpose) *subject {
+	url, synchronous := "", "fsync=on"
+	if p != filling {
+		url = testserver.StartPostgres(t, testserver.PostgresOptions{Fsync: true}).URL
+	} else {
+		url, synchronous = testserver.Postgres(t), "fsync=off"
+	}
+	s := &subject{
+		name:      "PostgreSQL",
+		versions:  synchronous + ", " + version(t, "psql", "--version") + ", " + module("github.com/lib/pq"),
+		sizes:     allSizes,
+		writtenIs: "the write-ahead log",
+		storedIs:  "the tables with their indexes and TOAST, dead rows included",
+	}
+	db, err := sql.Open("postgres", url)
+	require(t, err)
+	t.Cleanup(func() { db.Close() })
+	number := func(query string) func(context.Context) (int64, error) {
+		return func(ctx context.Context) (n int64, err error) {
+			err = db.QueryRowContext(ctx, query).Scan(&n)
+			return n, err
+		}
+	}
+	s.written = number("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")
+	s.stored = number("SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r' AND relname LIKE 'agent_checkpoints%'")
+	return open(t, s, postgres.Driver{}, url)
+}
+
+func openDynamoDB(t *testing.T, p purpose) *subject {
 	t.Setenv("AWS_ACCESS_KEY_ID", "bench")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "bench")
-	return open(t, &subject{
-		name:     "DynamoDB",
-		versions: "DynamoDB Local, whose times say little of the service's, " + module("github.com/aws/aws-sdk-go-v2/service/dynamodb"),
-		sizes:    allSizes[:2], // an item holds 400 KB: a larger state has no floor of one request
-	}, dynamodb.Driver{}, "dynamodb://bench-"+rand.Text()+"?create_table=true&region=us-east-1&endpoint="+testserver.DynamoDB(t))
+	s := &subject{
+		name:      "DynamoDB",
+		versions:  "DynamoDB Local, whose times say little of the service's, " + module("github.com/aws/aws-sdk-go-v2/service/dynamodb"),
+		sizes:     allSizes[:2], // an item holds 400 KB: a larger state has no floor of one request
+		writtenIs: "bytes that the server received",
+		storedIs:  "not told by DynamoDB Local",
+	}
+	endpoint := testserver.DynamoDB(t)
+	s.written = func(context.Context) (int64, error) { return 0, nil }
+	s.stored = s.written
+	if p == growing { // behind a proxy that counts, and so does the bare client
+		proxy := faultproxy.New(t, strings.TrimPrefix(endpoint, "http://"))
+		endpoint = "http://" + proxy.Addr()
+		s.written = func(context.Context) (int64, error) { return proxy.Counts().ToServer, nil }
+	}
+	return open(t, s, dynamodb.Driver{}, "dynamodb://bench-"+rand.Text()+"?create_table=true&region=us-east-1&endpoint="+endpoint)
 }
 
 // open gives a subject the driver and the bare client of a URL.

@@ -3,11 +3,8 @@ package bench
 import (
 	"context"
 	"crypto/rand"
-	"flag"
 	"fmt"
 	"runtime"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,105 +12,97 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/agentstate"
 )
 
-var (
-	scale  = flag.Bool("scale", false, "fill stores with up to a million threads")
-	growth = flag.Bool("growth", false, "run a conversation of a thousand steps")
-)
+// heapLimit is what listing a store of any size may hold.
+const heapLimit = 32 << 20
 
-// TestScale measures what a save, a load and a page of 100 cost in stores of
-// different sizes:
-//
-//	go test ./internal/bench -run TestScale -scale -timeout 120m -v
-func TestScale(t *testing.T) {
-	counts := []int{200, 1000}
-	if *scale {
-		counts = []int{10_000, 100_000, 1_000_000}
+// scale compares stores of many threads with one of a hundredth, and a thread of
+// many versions with one of two. Both stores of a comparison are there at the
+// same time and take turns.
+func scale(t *testing.T, open func() *subject) section {
+	t.Helper()
+	most := *threads
+	counts := []int{max(200, most/100), max(200, most/10), most}
+	small := open()
+	if small.name == "DynamoDB" && most > 100_000 { // DynamoDB Local holds its tables in memory
+		counts = counts[:2]
 	}
-	for _, open := range subjects {
-		t.Run("subject", func(t *testing.T) {
-			s := open(t)
-			if *only != "" && *only != s.name {
-				t.Skip("SKIPPED: -only names another driver")
-			}
-			have := 0
-			for _, n := range counts {
-				if s.name == "DynamoDB" && n > 100_000 {
-					continue
-				}
-				fillThreads(t, s.backend, have, n)
-				have = n
-				scaleOnce(t, s, n)
-			}
-			streamed(t, s, have)
-			longHistory(t, s)
-		})
+	out := section{title: small.name + ", by the size of the store"}
+	fill(t, small.backend, counts[0])
+	var largest *subject
+	for _, n := range counts[1:] {
+		largest = open()
+		began := time.Now()
+		fill(t, largest.backend, n)
+		t.Logf("%d threads saved in %v", n, time.Since(began).Round(time.Second))
+		for _, op := range []struct {
+			name string
+			on   func(s *subject, n int) operation
+		}{{"save", saveAmong}, {"load", loadAmong}, {"page of 100", pageAmong}} {
+			r := compare(t, fmt.Sprintf("%s, %d threads", op.name, n), 2<<10, 1, *length, op.on(largest, n), op.on(small, counts[0]))
+			r.Target = scaleGoal
+			out.results = append(out.results, r)
+		}
 	}
+	heap := streamed(t, largest, counts[len(counts)-1])
+	out.results = append(out.results, longHistory(t, small)...)
+	out.text = fmt.Sprintf("The floor is the same driver with %d threads, and for versions a thread of 2. "+
+		"Listing all %d names held %.1f MB of heap at most; the limit is %d MB.",
+		counts[0], counts[len(counts)-1], float64(heap)/(1<<20), heapLimit>>20)
+	return out
 }
 
 func scaleThread(i int) string { return fmt.Sprintf("user-%08d", i) }
 
-// fillThreads saves small states of threads from to n.
-func fillThreads(t *testing.T, b driver.Backend, from, n int) {
+// fill saves small states of n threads.
+func fill(t *testing.T, b driver.Backend, n int) {
 	t.Helper()
+	const savers = 32
 	one := saver{b, same([]byte(`{"step":1}`)), 1, rand.Text}
-	var wg sync.WaitGroup
-	const savers = 16
-	for c := range savers {
-		wg.Go(func() {
-			for i := from + c; i < n; i += savers {
-				if _, err := one.save(t.Context(), scaleThread(i), driver.Match{}); err != nil {
-					t.Error(err)
-					return
-				}
+	together(t, savers, func(ctx context.Context, caller int) error {
+		for i := caller; i < n; i += savers {
+			if _, err := one.save(ctx, scaleThread(i), driver.Match{}); err != nil {
+				return err
 			}
-		})
-	}
-	wg.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
-}
-
-func scaleOnce(t *testing.T, s *subject, n int) {
-	t.Helper()
-	one := saver{s.backend, same(agentstate.JSON(2<<10, 1)), 1, rand.Text}
-	spread := func(i int) int { return i * 7919 % n }
-	calls := 30
-	if *scale {
-		calls = 500
-	}
-	for name, op := range map[string]operation{
-		"save": func(ctx context.Context, _, i int) error {
-			_, err := one.save(ctx, scaleThread(spread(i)), driver.Match{})
-			return err
-		},
-		"load": func(ctx context.Context, _, i int) error {
-			_, err := load(ctx, s.backend, scaleThread(spread(i)))
-			return err
-		},
-		"page of 100": func(ctx context.Context, _, i int) error {
-			got, err := list(ctx, s.backend, scaleThread(spread(i)%(n-100)), 100)
-			if err == nil && got != 100 {
-				return fmt.Errorf("a page of %d threads", got)
-			}
-			return err
-		},
-	} {
-		var times []time.Duration
-		for i := range calls {
-			times = append(times, timed(t, op, i))
 		}
-		t.Logf("%-10s %9d threads: %-12s median %v", s.name, n, name, median(times))
+		return nil
+	})
+}
+
+// spread visits the threads of a store of n in an order far from theirs.
+func spread(i, n int) int { return i * 7919 % n }
+
+func saveAmong(s *subject, n int) operation {
+	one := saver{s.backend, same(agentstate.JSON(2<<10, 1)), 1, rand.Text}
+	return func(ctx context.Context, _, i int) error {
+		_, err := one.save(ctx, scaleThread(spread(i, n)), driver.Match{})
+		return err
 	}
 }
 
-// streamed lists every name and watches the heap.
-func streamed(t *testing.T, s *subject, want int) {
+func loadAmong(s *subject, n int) operation {
+	return func(ctx context.Context, _, i int) error {
+		_, err := load(ctx, s.backend, scaleThread(spread(i, n)))
+		return err
+	}
+}
+
+func pageAmong(s *subject, n int) operation {
+	return func(ctx context.Context, _, i int) error {
+		return page100(ctx, s.backend, scaleThread(spread(i, n-101)))
+	}
+}
+
+// streamed lists every name and returns the most heap that was alive meanwhile.
+func streamed(t *testing.T, s *subject, want int) (highest uint64) {
 	t.Helper()
-	runtime.GC()
-	var before, m runtime.MemStats
-	runtime.ReadMemStats(&before)
-	highest, n, last := uint64(0), 0, ""
+	alive := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := alive()
+	n, last := 0, ""
 	for info, err := range s.backend.List(t.Context(), driver.ListRequest{Namespace: namespace, Prefix: "user-", Now: time.Now()}) {
 		require(t, err)
 		if info.Thread <= last {
@@ -121,97 +110,53 @@ func streamed(t *testing.T, s *subject, want int) {
 		}
 		last = info.Thread
 		if n++; n%(1+want/100) == 0 {
-			runtime.GC()
-			runtime.ReadMemStats(&m)
-			highest = max(highest, m.HeapAlloc-min(m.HeapAlloc, before.HeapAlloc))
+			highest = max(highest, alive())
 		}
 	}
+	highest -= min(highest, before)
 	if n != want {
-		t.Errorf("%s: listed %d threads, want %d", s.name, n, want)
+		t.Errorf("listed %d threads, want %d", n, want)
 	}
-	const limit = 32 << 20
-	if highest > limit && s.name != "DynamoDB" {
-		t.Errorf("%s: listing %d threads took %d MB of heap, want at most 32", s.name, n, highest>>20)
+	if highest > heapLimit {
+		t.Errorf("listing %d threads held %d MB of heap, want at most %d", n, highest>>20, heapLimit>>20)
 	}
-	t.Logf("%-10s %9d threads streamed, heap at most %d KB more", s.name, n, highest>>10)
+	return highest
 }
 
-// longHistory compares a thread of many versions with one of a single version.
-func longHistory(t *testing.T, s *subject) {
+// longHistory compares a thread of many versions with one of 2.
+func longHistory(t *testing.T, s *subject) []result {
 	t.Helper()
-	versions := 300
-	if *scale {
-		versions = 10_000
-	}
-	payload := same(agentstate.JSON(2<<10, 1))
-	all := saver{s.backend, payload, driver.KeepAll, rand.Text}
-	for range versions {
+	all := saver{s.backend, same(agentstate.JSON(2<<10, 1)), driver.KeepAll, rand.Text}
+	two := all
+	two.keep = 2 // so that both write a history
+	began := time.Now()
+	for i := range *versions {
 		_, err := all.save(t.Context(), "long", driver.Match{})
 		require(t, err)
-	}
-	for _, thread := range []string{"short", "long"} {
-		var saves, loads []time.Duration
-		for i := range 50 {
-			keep := driver.KeepAll
-			if thread == "short" {
-				keep = 2 // so that both write a history
-			}
-			saves = append(saves, timed(t, func(ctx context.Context, _, _ int) error {
-				_, err := saver{s.backend, payload, keep, rand.Text}.save(ctx, thread, driver.Match{})
-				return err
-			}, i))
-			loads = append(loads, timed(t, func(ctx context.Context, _, _ int) error {
-				_, err := load(ctx, s.backend, thread)
-				return err
-			}, i))
+		if i < 3 {
+			_, err = two.save(t.Context(), "short", driver.Match{})
+			require(t, err)
 		}
-		t.Logf("%-10s %s thread of %d versions: save %v, load %v", s.name, thread, versions, median(saves), median(loads))
 	}
-}
-
-// TestGrowingConversation saves a conversation that grows by 2 KB a step, with a
-// history of 50, and reports what it costs:
-//
-//	go test ./internal/bench -run TestGrowingConversation -growth -timeout 60m -v
-func TestGrowingConversation(t *testing.T) {
-	steps := 20
-	if *growth {
-		steps = 1000
+	t.Logf("%d versions saved in %v", *versions, time.Since(began).Round(time.Second))
+	saving := func(s saver, thread string) operation {
+		return func(ctx context.Context, _, _ int) error {
+			_, err := s.save(ctx, thread, driver.Match{})
+			return err
+		}
 	}
-	var states [][]byte
-	written := 0
-	for i := range steps {
-		b := agentstate.JSON((i+1)*2<<10, 1)
-		states = append(states, b)
-		written += len(b)
+	loading := func(thread string) operation {
+		return func(ctx context.Context, _, _ int) error {
+			_, err := load(ctx, s.backend, thread)
+			return err
+		}
 	}
-	for _, open := range subjects {
-		t.Run("subject", func(t *testing.T) {
-			s := open(t)
-			if *only != "" && *only != s.name {
-				t.Skip("SKIPPED: -only names another driver")
-			}
-			began := time.Now()
-			var times []time.Duration
-			for i, state := range states {
-				times = append(times, timed(t, func(ctx context.Context, _, _ int) error {
-					_, err := saver{s.backend, same(state), 50, rand.Text}.save(ctx, "conversation", driver.Match{})
-					return err
-				}, i))
-			}
-			took := time.Since(began)
-			kept, n := 0, 0
-			for info, err := range s.backend.History(t.Context(), driver.HistoryRequest{Key: key("conversation"), Now: time.Now()}) {
-				require(t, err)
-				kept += info.Size
-				n++
-			}
-			if want := min(50, steps); n != want {
-				t.Errorf("%s keeps %d versions, want %d", s.name, n, want)
-			}
-			slices.Sort(times)
-			t.Logf("%-10s %d steps to %d KB: %d MB saved in %v (median %v, slowest %v); %d versions of %d MB kept",
-				s.name, steps, len(states[steps-1])>>10, written>>20, took.Round(time.Millisecond), median(times), times[len(times)-1], n, kept>>20)
-		})
+	results := []result{
+		compare(t, fmt.Sprintf("save, %d versions", *versions), 2<<10, 1, *length, saving(all, "long"), saving(two, "short")),
+		compare(t, fmt.Sprintf("load, %d versions", *versions), 2<<10, 1, *length, loading("long"), loading("short")),
 	}
+	for i := range results {
+		results[i].Target = scaleGoal
+	}
+	return results
 }

@@ -18,6 +18,11 @@ type subject struct {
 	backend  driver.Backend
 	bare     bareclient.Client
 	sizes    []int
+
+	// What the driver has written so far, and what its data takes now; the texts
+	// say how that was found.
+	written, stored     func(ctx context.Context) (int64, error)
+	writtenIs, storedIs string
 }
 
 const namespace = "bench"
@@ -46,15 +51,19 @@ func load(ctx context.Context, b driver.Backend, thread string) (driver.Checkpoi
 	return b.Load(ctx, driver.LoadRequest{Key: key(thread), Now: time.Now().UTC().Truncate(time.Microsecond)})
 }
 
-func list(ctx context.Context, b driver.Backend, after string, limit int) (int, error) {
+// page100 lists the hundred threads after a name.
+func page100(ctx context.Context, b driver.Backend, after string) error {
 	n := 0
-	for _, err := range b.List(ctx, driver.ListRequest{Namespace: namespace, After: after, Limit: limit, Now: time.Now().UTC().Truncate(time.Microsecond)}) {
+	for _, err := range b.List(ctx, driver.ListRequest{Namespace: namespace, After: after, Limit: 100, Now: time.Now().UTC().Truncate(time.Microsecond)}) {
 		if err != nil {
-			return n, err
+			return err
 		}
 		n++
 	}
-	return n, nil
+	if n != 100 {
+		return fmt.Errorf("a page of %d threads", n)
+	}
+	return nil
 }
 
 // thread names the thread that a caller works on: one of a hundred of its own.
