@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,8 +20,13 @@ func growth(t *testing.T, s *subject) section {
 	ctx := t.Context()
 	var saved, written int64
 	var ours, floor, slowest time.Duration
+	conversation := []byte("[") // of pieces of 2 KB each, none of which changes later
 	for i := range *steps {
-		state := agentstate.JSON((i+1)*2<<10, 1)
+		if i > 0 {
+			conversation = append(conversation, ',')
+		}
+		conversation = append(conversation, agentstate.JSON(2<<10, uint64(i))...)
+		state := append(slices.Clone(conversation), ']')
 		saved += int64(len(state))
 		save := func(ctx context.Context, _, _ int) error {
 			_, err := saver{s.backend, same(state), history, rand.Text}.save(ctx, "conversation", driver.Match{})
