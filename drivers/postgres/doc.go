@@ -114,6 +114,10 @@
 // Purge uses. An index of your own on updated_at, or on state, ends HOT updates for
 // every save.
 //
+// Until a new table has statistics, which autovacuum sees to within a minute,
+// PostgreSQL may sort all names for a page of List. After copying many threads into a
+// new table, or with autovacuum off, run ANALYZE agent_checkpoints.
+//
 // # What happens to operations when something fails
 //
 // Serialization failures and deadlocks are retried for up to 8 seconds. A connection

@@ -27,12 +27,12 @@ func scale(t *testing.T, open func() *subject) section {
 		counts = counts[:2]
 	}
 	out := section{title: small.name + ", by the size of the store"}
-	fill(t, small.backend, counts[0])
+	fill(t, small, counts[0])
 	var largest *subject
 	for _, n := range counts[1:] {
 		largest = open()
 		began := time.Now()
-		fill(t, largest.backend, n)
+		fill(t, largest, n)
 		t.Logf("%d threads saved in %v", n, time.Since(began).Round(time.Second))
 		for _, op := range []struct {
 			name string
@@ -54,10 +54,10 @@ func scale(t *testing.T, open func() *subject) section {
 func scaleThread(i int) string { return fmt.Sprintf("user-%08d", i) }
 
 // fill saves small states of n threads.
-func fill(t *testing.T, b driver.Backend, n int) {
+func fill(t *testing.T, s *subject, n int) {
 	t.Helper()
 	const savers = 32
-	one := saver{b, same([]byte(`{"step":1}`)), 1, rand.Text}
+	one := saver{s.backend, same([]byte(`{"step":1}`)), 1, rand.Text}
 	together(t, savers, func(ctx context.Context, caller int) error {
 		for i := caller; i < n; i += savers {
 			if _, err := one.save(ctx, scaleThread(i), driver.Match{}); err != nil {
@@ -66,6 +66,9 @@ func fill(t *testing.T, b driver.Backend, n int) {
 		}
 		return nil
 	})
+	if s.settle != nil {
+		require(t, s.settle(t.Context()))
+	}
 }
 
 // spread visits the threads of a store of n in an order far from theirs.

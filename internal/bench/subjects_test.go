@@ -23,6 +23,10 @@ type subject struct {
 	// say how that was found.
 	written, stored     func(ctx context.Context) (int64, error)
 	writtenIs, storedIs string
+
+	// settle does what the database does by itself within a minute of a fill;
+	// nil where that is nothing.
+	settle func(ctx context.Context) error
 }
 
 const namespace = "bench"
