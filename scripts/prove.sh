@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long forms of the tests in internal/proof.
+# The long forms of the tests in internal/proof, and of the copies between stores.
 set -euo pipefail
 
 usage() {
@@ -13,14 +13,18 @@ usage: scripts/prove.sh [PART]
   fuzz           every fuzz target of the module      FUZZTIME each
   load           saves at once over one handle        SAVES on each database
   soak           memory and goroutines stay steady    SOAK on each system
+  copy           every store to every other, killed   COPIES threads, of 5 versions, each
+                 and run again, and compared
   all            one after the other (no argument)
 
 The environment changes the amounts, and SEED repeats the operations of a run:
 
   SEED=7 DURATION=10m scripts/prove.sh linearizable
   SYSTEM=redis KILLS=300 scripts/prove.sh kill
+  SYSTEM=sqlite/redis COPIES=10000 scripts/prove.sh copy
 
-SYSTEM is memory, sqlite, postgres, pgbouncer, redis, sentinel or cluster; all
+SYSTEM is memory, sqlite, postgres, pgbouncer, redis, sentinel or cluster; for
+copy it is FROM or FROM/TO, of memory, sqlite, postgres, redis and dynamodb. All
 where it is empty.
 END
 }
@@ -45,6 +49,16 @@ fuzz() {
 	done
 }
 
+# copy works on one pair at a time.
+copy() {
+	local from=${SYSTEM:-} to=
+	from=${from%%/*}
+	[[ ${SYSTEM:-} != */* ]] || to=/^${SYSTEM#*/}\$
+	echo "==> TestCopyPairs ${SYSTEM:-}"
+	CHECKPOINT_TEST_COPY=${COPIES:-10000} go test ./cmd/checkpoint -count=1 -timeout 0 -parallel 1 -v \
+		-run "^TestCopyPairs\$${from:+/^$from\$}$to"
+}
+
 part() {
 	case $1 in
 	linearizable) prove TestLinearizable -proof.duration="${DURATION:-10m}" ;;
@@ -54,7 +68,8 @@ part() {
 	fuzz) fuzz ;;
 	load) prove TestManySaves -proof.saves="${SAVES:-10000}" ;;
 	soak) prove TestSoak -proof.soak="${SOAK:-1h}" ;;
-	all) for p in linearizable sidebyside kill damage fuzz load soak; do part "$p"; done ;;
+	copy) copy ;;
+	all) for p in linearizable sidebyside kill damage fuzz load soak copy; do part "$p"; done ;;
 	*)
 		usage
 		[[ $1 == -h || $1 == --help ]] || exit 2

@@ -27,6 +27,9 @@ type serverMain struct{ m *testing.M }
 func (s serverMain) Run() int { return testserver.Run(s.m) }
 
 func TestMain(m *testing.M) {
+	for name, value := range awsEnvironment {
+		os.Setenv(name, value)
+	}
 	testscript.Main(serverMain{m}, map[string]func(){"checkpoint": main})
 }
 
@@ -57,6 +60,20 @@ var stores = map[string]func(testing.TB) string{
 	"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "store.db") },
 	"postgres": testserver.Postgres,
 	"redis":    func(t testing.TB) string { return withWord(testserver.Redis(t), "prefix="+rand.Text()[:8]+":") },
+	"dynamodb": func(t testing.TB) string {
+		return "dynamodb://checkpoint-" + rand.Text() + "?create_table=true&endpoint=" + testserver.DynamoDB(t)
+	},
+}
+
+// awsEnvironment is what the AWS client needs to know, also of a server that
+// takes anything, and keeps it from the settings of whoever runs the tests.
+var awsEnvironment = map[string]string{
+	"AWS_ACCESS_KEY_ID":           "test",
+	"AWS_SECRET_ACCESS_KEY":       "test",
+	"AWS_REGION":                  "us-east-1",
+	"AWS_CONFIG_FILE":             os.DevNull,
+	"AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	"AWS_EC2_METADATA_DISABLED":   "true",
 }
 
 func withWord(url, word string) string {
@@ -75,6 +92,9 @@ func runScripts(t *testing.T, folder string, setUp func(testing.TB, *testscript.
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("TMPDIR", env.WorkDir)
+			for name, value := range awsEnvironment {
+				env.Setenv(name, value)
+			}
 			if setUp != nil {
 				setUp(env.T().(testing.TB), env)
 			}
