@@ -34,6 +34,21 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestText(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ in, want string }{
+		{"", ""},
+		{"a \"plain\" \\ text\nof two lines\n", "a \"plain\" \\ text\nof two lines\n"},
+		{"first\nsay \"\\\x1b[31mred\u009b\"\nlast", "first\nsay \"\\\\x1b[31mred\\u009b\"\nlast"},
+		{"return\rover", "return\\rover"},
+		{"bad\xff", "bad\\xff"},
+	} {
+		if got := terminal.Text(test.in); got != test.want {
+			t.Errorf("Text(%q) = %q, want %q", test.in, got, test.want)
+		}
+	}
+}
+
 func TestJSONStaysTheSameValue(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ in, want string }{

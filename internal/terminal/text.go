@@ -33,6 +33,26 @@ func printable(s string) bool {
 	return true
 }
 
+// Text returns lines of text with everything in them that a terminal would act
+// on, or a reader could not see, written as an escape.
+func Text(s string) string {
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		line, ended := strings.CutSuffix(line, "\n")
+		if printable(line) {
+			out.WriteString(line)
+		} else {
+			quoted := strconv.Quote(line)
+			// What stood there is no literal: its quotes and backslashes stay.
+			out.WriteString(strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(quoted[1 : len(quoted)-1]))
+		}
+		if ended {
+			out.WriteByte('\n')
+		}
+	}
+	return out.String()
+}
+
 // JSON returns JSON text with every character that a terminal would act on, or a
 // reader could not see, written as an escape. The text must be valid JSON, where
 // such characters occur in strings alone.
