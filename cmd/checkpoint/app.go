@@ -107,7 +107,35 @@ func newRoot(a *app) *cobra.Command {
 	add(stores, newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a), newVerify(a), newBench(a))
 	add(versions, newHistory(a), newDiff(a), newRestore(a), newFork(a))
 	root.AddCommand(newVersion(a))
+	strictHelp(root)
 	return root
+}
+
+// strictHelp makes the commands that cobra brings refuse words that they do not
+// know, as all the others do: otherwise they show their help and succeed.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd("")
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if found, rest, err := root.Find(args); err != nil || found == root && len(args) > 0 || len(rest) > 0 && found.HasSubCommands() {
+					return unknownCommand(root, args[len(args)-1])
+				}
+				return nil
+			}
+		case "completion":
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usagef("completion wants one of bash, zsh, fish and powershell (try checkpoint completion --help)")
+				}
+				return nil
+			}
+			cmd.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
+			cmd.Use, cmd.Short = "completion", "Print the completions for bash, zsh, fish or powershell"
+		}
+	}
 }
 
 // unknownCommand reports a word that is no command. What does not look like one
@@ -153,7 +181,7 @@ func (a *app) printf(format string, args ...any) error {
 // note writes a remark that is no result.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet && !a.json {
-		fmt.Fprintf(a.err, format+"\n", args...)
+		fmt.Fprintln(a.err, terminal.Text(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -28,8 +28,8 @@ The states are like those that agents save. It saves as the store's URL says,
 works in a namespace of its own and removes that afterwards.
 
 With --bare it also measures the database's own client, doing the least that
-moves the same bytes, for SQLite, PostgreSQL and Redis; it makes a table, or keys,
-of its own for that and removes them.`,
+moves the same bytes, for SQLite, PostgreSQL, DynamoDB and a single Redis server;
+it makes a table, or keys, of its own for that and removes them.`,
 		Example: `  checkpoint bench --duration 10s --concurrency 16
   checkpoint bench --size 100000 --bare`,
 		Args: noArguments,

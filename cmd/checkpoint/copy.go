@@ -52,10 +52,10 @@ encrypted payloads move as they are:
 				return usagef("copy needs --to URL or %s (try checkpoint copy --help)", envTo)
 			}
 			if keys, ok := os.LookupEnv(envFromKeys); ok {
-				src.keys = keys
+				src.keys, src.keysFrom = keys, envFromKeys
 			}
 			if keys, ok := os.LookupEnv(envToKeys); ok {
-				dst.keys = keys
+				dst.keys, dst.keysFrom = keys, envToKeys
 			}
 			return a.copy(cmd.Context(), dst, src, opts, everything)
 		},

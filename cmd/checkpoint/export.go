@@ -14,6 +14,7 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/exportfile"
+	"github.com/go-ckpt/checkpoint/internal/terminal"
 )
 
 func newExport(a *app) *cobra.Command {
@@ -33,6 +34,9 @@ The file appears under its name when it is complete.`,
   checkpoint export - --all-namespaces | gzip > agents.jsonl.gz`,
 		Args: arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, isTerminal := terminal.Width(a.out); isTerminal && args[0] == "-" {
+				return usagef("export writes no file to a terminal, which would act on what stands in it: name a file, or use a pipe")
+			}
 			raw, err := a.source(false).openRaw()
 			if err != nil {
 				return err
@@ -216,7 +220,7 @@ func (x *exporting) versions(ctx context.Context, key driver.Key, last int64) ([
 // standard output.
 func (x *exporting) report(name string, err error) error {
 	if err != nil {
-		if name != "-" {
+		if name != "-" && x.file != nil {
 			x.app.note("no file was written; run export again")
 		}
 		return err

@@ -48,6 +48,8 @@ everything before that line has been imported; what that was is said.`,
 					size = info.Size()
 				}
 				in = f
+			} else if isInteractive(a.in) {
+				return usagef("import reads no export from the keyboard: name a file, or use a pipe")
 			}
 			bar := a.progressBytes("importing", size)
 			defer bar.finish()

@@ -119,7 +119,7 @@ func (a *app) printHistory(ctx context.Context, store *checkpoint.Store, thread 
 			err = a.printJSON(newInfoJSON(info))
 		} else if err == nil {
 			err = table.Row(strconv.FormatInt(info.Version, 10), formatTime(info.SavedAt), formatSize(int64(info.Size)),
-				info.ID, formatMetadata(info.Metadata))
+				terminal.Quote(info.ID), formatMetadata(info.Metadata))
 		}
 		if err != nil {
 			table.Flush()

@@ -105,7 +105,7 @@ func (a *app) readState(name string, asBytes bool) (any, error) {
 	var data []byte
 	var err error
 	if name == "-" {
-		if _, isTerminal := terminal.Width(a.out); isTerminal && isInteractive(a.in) {
+		if isInteractive(a.in) {
 			a.note("reading the state from the keyboard; end with Ctrl-D")
 		}
 		data, err = io.ReadAll(a.in)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/terminal"
 )
 
 // The exit statuses.
@@ -38,7 +39,11 @@ func (a *app) report(err error, interrupted bool) int {
 	case status == statusInterrupted:
 		fmt.Fprintln(a.err, "checkpoint: interrupted")
 	default:
-		fmt.Fprintln(a.err, "checkpoint: "+strings.TrimPrefix(err.Error(), "checkpoint: "))
+		// A database's own words may be part of it.
+		fmt.Fprintln(a.err, "checkpoint: "+terminal.Text(strings.TrimPrefix(err.Error(), "checkpoint: ")))
+		if status == statusNotFound {
+			a.note("checkpoint list shows the threads of the namespace, checkpoint history THREAD the versions of one")
+		}
 	}
 	return status
 }

@@ -22,6 +22,7 @@ type source struct {
 	url       string
 	namespace string // "": the URL's, or the default
 	keys      string // "": not encrypted
+	keysFrom  string // the variable of the environment that holds them; "": CHECKPOINT_KEYS
 	flag      string // what names the store, for errors
 	create    bool   // a SQLite file may be made
 }
@@ -60,13 +61,16 @@ func (s source) openWith(opts []checkpoint.Option) (*checkpoint.Store, error) {
 		opts = append(opts, checkpoint.WithNamespace(s.namespace))
 	}
 	if s.keys != "" {
-		keys, err := parseKeys(s.keys)
+		keys, err := s.parseKeys()
 		if err != nil {
 			return nil, err
 		}
 		opts = append(opts, checkpoint.WithEncryption(keys))
 	}
 	store, err := checkpoint.OpenURL(s.url, opts...)
+	if errors.Is(err, checkpoint.ErrUnknownDriver) {
+		return nil, usagef("unknown driver %q; the URL of a store starts with one of %s (try checkpoint drivers)", s.driver(), strings.Join(checkpoint.Drivers(), ", "))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -103,20 +107,25 @@ func (s source) file() (string, bool) {
 }
 
 // parseKeys reads the keys of an encrypted store.
-func parseKeys(list string) (*checkpoint.Keyring, error) {
+func (s source) parseKeys() (*checkpoint.Keyring, error) {
+	variable := firstOf(s.keysFrom, envKeys)
 	var keys [][]byte
-	for i, text := range strings.Split(list, ",") {
+	for i, text := range strings.Split(s.keys, ",") {
 		text = strings.TrimRight(strings.TrimSpace(text), "=")
 		key, err := base64.RawStdEncoding.DecodeString(text)
 		if err != nil {
 			key, err = base64.RawURLEncoding.DecodeString(text)
 		}
 		if err != nil {
-			return nil, usagef("key %d of %s is not base64 (make one with: head -c 32 /dev/urandom | base64)", i+1, envKeys)
+			return nil, usagef("key %d of %s is not base64 (make one with: head -c 32 /dev/urandom | base64)", i+1, variable)
 		}
 		keys = append(keys, key)
 	}
-	return checkpoint.NewKeyring(keys[0], keys[1:]...)
+	keyring, err := checkpoint.NewKeyring(keys[0], keys[1:]...)
+	if err != nil {
+		return nil, usagef("%s: %w (make one with: head -c 32 /dev/urandom | base64)", variable, err)
+	}
+	return keyring, nil
 }
 
 // A raw store is a driver's backend with the settings of the URL that package

@@ -57,7 +57,7 @@ func (a *app) verify(ctx context.Context, cases bool) error {
 
 	var options []checkpointtest.Option
 	if src.keys != "" {
-		keys, err := parseKeys(src.keys)
+		keys, err := src.parseKeys()
 		if err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (a *app) printReasons(report checkpointtest.Report) error {
 		if r.Outcome == checkpointtest.Passed {
 			continue
 		}
-		reason := strings.ReplaceAll(strings.TrimSpace(r.Reason), "\n", "\n  ")
+		reason := terminal.Text(strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll(r.Reason, "\t", "  ")), "\n", "\n  "))
 		if err := a.printf("\n%s: %s\n  rule %d: %s\n  %s\n", a.colour(r.Outcome), r.Case, r.Rule, r.Text, reason); err != nil {
 			return err
 		}
