@@ -231,7 +231,7 @@ func (x *exporting) report(name string, err error) error {
 	} else if x.app.json {
 		err = x.app.printJSON(n)
 	} else {
-		err = x.app.printf("exported %s, %s, %s to %s\n", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes), name)
+		err = x.app.printf("exported %s, %s, %s to %s\n", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes), terminal.Quote(name))
 	}
 	if x.gone > 0 {
 		x.app.note("%s deleted while the export ran", formatCount(x.gone, "thread"))

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -140,6 +141,94 @@ func TestTablesOnTerminal(t *testing.T) {
 		}
 		if strings.Contains(output, "\x1b]") || strings.Contains(output, "\u009b") {
 			t.Errorf("%q: the output acts on the terminal: %q", test.args, output)
+		}
+	}
+}
+
+// TestNothingReachesTheTerminal runs every command that shows names, metadata,
+// states and errors on ones that a terminal would act on.
+func TestNothingReachesTheTerminal(t *testing.T) {
+	t.Parallel()
+	const (
+		title  = "\x1b]0;owned\a"
+		c1     = "\u009b31m\u009d0;owned\u009c"
+		bidi   = "\u202egnp.exe"
+		cursor = "\x1b[2J\x1b[1;1H\r\b\x7f"
+	)
+	evil := title + c1 + bidi + cursor + "\nname"
+	long := evil + strings.Repeat("long ", (512-len(evil))/5)
+	url := "sqlite:" + filepath.Join(t.TempDir(), "store.db") + "?synchronous=normal"
+	store, err := checkpoint.OpenURL(url, checkpoint.WithHistory(checkpoint.KeepAll))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for _, thread := range []string{evil, long} {
+		for v := range 2 {
+			state := map[string]any{evil: v, "list": []string{evil, strings.Repeat(evil, v+1)}}
+			if _, err := store.Save(t.Context(), thread, state, checkpoint.Metadata(map[string]string{evil: evil})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := store.Save(t.Context(), "blob", checkpoint.Bytes(evil)); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(t.TempDir(), "state.json")
+	if err := os.WriteFile(state, []byte(`{"a":1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken"+evil[:7]+".jsonl")
+	if err := os.WriteFile(broken, []byte(`{"checkpoint_export":1,"`+evil+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		status int
+		args   []string
+	}{
+		{0, []string{"list"}},
+		{0, []string{"list", "--json"}},
+		{0, []string{"stat", long}},
+		{0, []string{"stat", long, "--json"}},
+		{0, []string{"history", long}},
+		{0, []string{"history", long, "--json"}},
+		{0, []string{"load", long}},
+		{0, []string{"load", long, "--json"}},
+		{0, []string{"load", "blob"}},
+		{0, []string{"load", "blob", "--json"}},
+		{0, []string{"diff", long, "1", "2"}},
+		{0, []string{"diff", long, "1", "2", "--json"}},
+		{0, []string{"restore", long, "1"}},
+		{0, []string{"fork", long, "1", evil + "new"}},
+		{0, []string{"save", evil, state, "--meta", "k=" + evil}},
+		{0, []string{"export", "--quiet", "file" + evil}},
+		{0, []string{"delete", evil}},
+		{3, []string{"load", evil}},
+		{3, []string{"stat", evil}},
+		{4, []string{"fork", long, "1", long}},
+		{2, []string{"save", "a", state, "--meta", evil}},
+		{2, []string{"restore", "a", evil}},
+		{2, []string{"list", "-n", evil}},
+		{2, []string{"list", "--" + evil}},
+		{2, []string{evil}},
+		{2, []string{"save", strings.Repeat(evil, 20), state}},
+		{1, []string{"import", broken, "--quiet"}},
+		{1, []string{"import", evil, "--quiet"}},
+		{1, []string{"export", evil + "/x"}},
+		{1, []string{"list", "--store", "sqlite:" + evil}},
+		{2, []string{"list", "--store", "sqlite:x?" + evil + "=1"}},
+		{2, []string{"list", "--store", evil + ":x"}},
+		{2, []string{"export", "-"}},
+	} {
+		output, status := onTerminal(t, url, []string{"NO_COLOR=1"}, test.args...).end()
+		if status != test.status {
+			t.Errorf("%q: exit status %d, want %d:\n%s", test.args, status, test.status, output)
+		}
+		for _, r := range strings.ReplaceAll(output, "\r\n", "\n") {
+			if r != '\n' && !strconv.IsPrint(r) {
+				t.Errorf("%q: the output has %U: %q", test.args, r, output)
+				break
+			}
 		}
 	}
 }
