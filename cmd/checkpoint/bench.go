@@ -98,6 +98,9 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 				return
 			}
 		}
+		if ctx.Err() != nil {
+			b.note("what was saved has been removed; run bench again, with a shorter --duration perhaps")
+		}
 	}()
 
 	states := [2]agentstate.State{agentstate.New(b.size, 1), agentstate.New(b.size, 2)}

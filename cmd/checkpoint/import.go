@@ -37,7 +37,7 @@ everything before that line has been imported; what that was is said.`,
   gunzip < agents.jsonl.gz | checkpoint import -`,
 		Args: arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, size := a.in, int64(0)
+			in, size := a.input(cmd.Context()), int64(0)
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
 				if err != nil {
@@ -56,7 +56,7 @@ everything before that line has been imported; what that was is said.`,
 			im := importing{app: a}
 			err := im.run(cmd.Context(), io.TeeReader(in, bar))
 			bar.finish()
-			return im.report(args[0], err)
+			return im.report(cmd.Context(), args[0], err)
 		},
 	}
 }
@@ -276,7 +276,7 @@ func (l *lane) finish() {
 }
 
 // report says what was imported, also when the import broke off.
-func (im *importing) report(name string, err error) error {
+func (im *importing) report(ctx context.Context, name string, err error) error {
 	if im.file == nil {
 		if broken, ok := errors.AsType[*exportfile.LineError](err); ok {
 			return fmt.Errorf("%s: %w; nothing was imported", name, broken)
@@ -296,7 +296,7 @@ func (im *importing) report(name string, err error) error {
 		err = im.app.printJSON(im.done)
 	case err == nil:
 		err = im.app.printf("%s\n", did)
-	case isBroken:
+	case isBroken && ctx.Err() == nil: // and not the end of a pipe that was interrupted, too
 		return fmt.Errorf("%s: %w; what stands before it was imported: %s", name, broken, did)
 	default:
 		im.app.note("%s; run the same import again to go on: what is there is recognised", did)

@@ -311,3 +311,70 @@ func TestCtrlC(t *testing.T) {
 		t.Errorf("a third time: %s, want %s", output, want)
 	}
 }
+
+// TestCtrlCSaysHowToGoOn interrupts what takes long, or would wait for ever.
+func TestCtrlCSaysHowToGoOn(t *testing.T) {
+	t.Parallel()
+	url := fillStore(t, 1, 1)
+	for _, test := range []struct {
+		args        []string
+		await, want string
+	}{
+		{[]string{"save", "a"}, "end with Ctrl-D", ""},
+		{[]string{"bench", "--duration", "1h", "--bare"}, "measuring", "run bench again"},
+		{[]string{"verify"}, "verifying", "run verify again"},
+	} {
+		s := onTerminal(t, url, nil, test.args...)
+		s.await(test.await)
+		if _, err := s.pty.Write([]byte{3}); err != nil {
+			t.Fatal(err)
+		}
+		output, status := s.end()
+		if status != statusInterrupted || !strings.Contains(output, "checkpoint: interrupted") || !strings.Contains(output, test.want) {
+			t.Errorf("%q: exit status %d and\n%s\nwant %d and %q", test.args, status, output, statusInterrupted, test.want)
+		}
+	}
+	all, _ := onTerminal(t, url, []string{"TERM=dumb"}, "export", "--all-namespaces", filepath.Join(t.TempDir(), "all.jsonl")).end()
+	if !strings.Contains(all, "exported 1 thread, 1 checkpoint,") {
+		t.Errorf("something was left behind: %s", all)
+	}
+}
+
+// TestInterruptedInput interrupts an import from a pipe that nothing comes through.
+func TestInterruptedInput(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "all.jsonl")
+	if output, status := onTerminal(t, fillStore(t, 5, 1), nil, "export", file).end(); status != 0 {
+		t.Fatal(output)
+	}
+	lines, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := source{url: "sqlite:" + filepath.Join(t.TempDir(), "imported.db"), create: true}
+	there := backend(t, dst)
+	cmd, _, stderr := command(t, []string{"import", "-", "--store", dst.url})
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write(lines[:len(lines)-100]); err != nil { // less the footer
+		t.Fatal(err)
+	}
+	for countCheckpoints(t, there) == 0 {
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != statusInterrupted || !strings.Contains(stderr.String(), "run the same import again to go on") {
+		t.Errorf("%v and\n%s\nwant exit status %d and how to go on", err, stderr, statusInterrupted)
+	}
+}

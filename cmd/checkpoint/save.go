@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ keep, as in --store 'sqlite:checkpoints.db?history=20'.`,
 			if len(args) == 2 {
 				name = args[1]
 			}
-			state, err := a.readState(name, asBytes)
+			state, err := a.readState(cmd.Context(), name, asBytes)
 			if err != nil {
 				return err
 			}
@@ -101,14 +102,14 @@ func parseMetadata(pairs []string) (map[string]string, error) {
 }
 
 // readState reads a state from a file, or from standard input if that is "-".
-func (a *app) readState(name string, asBytes bool) (any, error) {
+func (a *app) readState(ctx context.Context, name string, asBytes bool) (any, error) {
 	var data []byte
 	var err error
 	if name == "-" {
 		if isInteractive(a.in) {
 			a.note("reading the state from the keyboard; end with Ctrl-D")
 		}
-		data, err = io.ReadAll(a.in)
+		data, err = io.ReadAll(a.input(ctx))
 		name = "standard input"
 	} else {
 		data, err = os.ReadFile(name)
@@ -134,15 +135,6 @@ func (a *app) readState(name string, asBytes bool) (any, error) {
 		return nil, usagef("the state in %s is not JSON (use --bytes for other data)", name)
 	}
 	return value, nil
-}
-
-func isInteractive(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	_, isTerminal := terminal.Width(f)
-	return isTerminal
 }
 
 // printSaved reports a checkpoint that was written.

@@ -27,7 +27,7 @@ space. It may run beside everything else, and be run again.`,
 			n, err := store.Purge(cmd.Context())
 			bar.finish()
 			if err != nil {
-				if n > 0 {
+				if n > 0 || cmd.Context().Err() != nil {
 					a.note("purged %s; run purge again for the rest", formatCount(n, "thread"))
 				}
 				return err
@@ -81,7 +81,7 @@ that, run rekey, and then remove the old keys.`,
 			bar.finish()
 			did := fmt.Sprintf("%s of %s in %s encrypted anew", formatNumber(n.Rewritten), formatCount(n.Checkpoints, "checkpoint"), formatCount(n.Threads, "thread"))
 			switch {
-			case err != nil && n.Checkpoints > 0:
+			case err != nil && (n.Checkpoints > 0 || cmd.Context().Err() != nil):
 				a.note("%s; run rekey again for the rest", did)
 				return err
 			case err != nil:

@@ -72,6 +72,7 @@ func (a *app) verify(ctx context.Context, cases bool) error {
 	report := checkpointtest.Verify(ctx, func() (driver.Backend, error) { return src.openBackend() }, options...)
 	bar.finish()
 	if err := ctx.Err(); err != nil {
+		a.note("the cases that ran have removed what they wrote; run verify again for a report")
 		return err
 	}
 	switch {
