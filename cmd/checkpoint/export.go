@@ -26,7 +26,8 @@ func newExport(a *app) *cobra.Command {
 		Long: `Export writes the threads of the namespace, with every version that is kept, to
 FILE, or to standard output if that is "-". Payloads are written as they are
 stored, so no key is needed, and what is encrypted stays so. Every line has a
-checksum that "checkpoint import" checks.
+checksum that "checkpoint import" checks. The format is for other programs, too:
+docs/export.md in the source describes it.
 
 Each thread is exported as it is when its turn comes; saves may go on meanwhile.
 The file appears under its name when it is complete.`,

@@ -4,12 +4,15 @@ package docs
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/go-ckpt/checkpoint/internal/exportfile"
 )
 
 const root = "../.."
@@ -28,6 +31,27 @@ func pages(t *testing.T) []string {
 		t.Fatal("no pages found")
 	}
 	return all
+}
+
+// TestExportExample reads the example of the export's format.
+func TestExportExample(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "export.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```jsonl\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the page has no example")
+	}
+	r, err := exportfile.NewReader(strings.NewReader(example), 1<<10)
+	for err == nil {
+		_, err = r.Next()
+	}
+	if err != io.EOF {
+		t.Error(err)
+	}
 }
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
