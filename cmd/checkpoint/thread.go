@@ -13,8 +13,12 @@ import (
 
 func newStat(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:               "stat THREAD",
-		Short:             "Show what is known of a thread, without its state",
+		Use:   "stat THREAD",
+		Short: "Show what is known of a thread, without its state",
+		Long: `Stat shows the version, id, size, encoding, times, expiry and metadata of a
+thread's latest checkpoint. The state is not transferred, and no key is needed.`,
+		Example: `  checkpoint stat user-123
+  checkpoint stat user-123 --json | jq -r .id`,
 		Args:              arguments(1, 1, "THREAD"),
 		ValidArgsFunction: a.completeThread(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
