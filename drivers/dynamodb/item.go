@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -28,7 +29,7 @@ type item struct {
 	digest string // SHA-256 of the payload, in hexadecimal
 
 	// What a head says of its thread.
-	life    string   // unique to the life of the thread; in the keys of its older versions
+	life    string   // random, unique to the life of the thread; in the keys of its older versions
 	first   int64    // the lowest older version that is kept; 0 where there is none
 	swept   int64    // the lowest older version that may still be stored; 0 where first says it
 	ids     []string // of the older versions, newest first, at most maxIDs
@@ -319,6 +320,6 @@ func readLegacy(r *reader, i *item) (*item, error) {
 	}
 	sum := sha256.Sum256([]byte(i.Thread + "\x00" + i.updated))
 	i.ID = base32.StdEncoding.EncodeToString(sum[:])[:26]
-	i.life = i.ID
+	i.life = rand.Text() // for the older versions, if a save goes on from here
 	return i, nil
 }

@@ -48,6 +48,13 @@ func removeParts(set chunkSet) []types.WriteRequest {
 // journalAge is how old a journal is before Purge takes its writer for dead.
 const journalAge = time.Hour
 
+// outlived reports whether Purge may take the writer for dead by now, which has
+// been held up for so long. It goes by the clock on the wall, which a suspended
+// machine does not stop.
+func (j *journal) outlived() bool {
+	return j.ID != "" && time.Now().Round(0).Sub(j.At) > journalAge/2
+}
+
 func (j *journal) empty() bool { return j.From == 0 && len(j.Chunks) == 0 }
 
 // drops notes everything but the head of a thread: also a copy of the head as an
@@ -77,7 +84,7 @@ func (s *session) open(ctx context.Context, j *journal) error {
 	if j.empty() {
 		return nil
 	}
-	j.ID, j.At = rand.Text(), time.Now().UTC()
+	j.ID, j.At = rand.Text(), time.Now().UTC().Round(0)
 	text, err := json.Marshal(j)
 	if err != nil {
 		return fmt.Errorf("%w: the journal cannot be encoded", driver.ErrInvalid)
@@ -124,15 +131,27 @@ func (s *session) cleanQuietly(ctx context.Context, j *journal) error {
 	return nil
 }
 
-// finish does what the writer of a journal, which is dead, has not done.
+// finish does what the writer of a journal, which is dead or was too slow, has
+// not done.
 func (s *session) finish(ctx context.Context, j *journal) error {
 	head, err := s.head(ctx, j.Key, infoNames...)
 	if err != nil {
 		return err
 	}
 	if head != nil {
-		if j.From != 0 && head.life == j.Life && head.lowest() < head.Version && head.lowest() <= j.From {
-			j.From = 0 // the head refers to them
+		if j.From != 0 && head.life == j.Life {
+			// In one life the lowest version that the head refers to only
+			// rises: what lies below it, nobody will ever refer to.
+			if j.To >= head.Version {
+				// A copy of the head may be about to become an older version.
+				// The journal is needed until the head has moved on.
+				j.ID = ""
+			}
+			j.To = min(j.To, head.lowest()-1)
+			j.Latest, j.Large = max(j.Latest, head.Version), j.Large || head.large
+			if j.To < j.From {
+				j.From = 0
+			}
 		}
 		j.keep(head.chunks)
 		if len(j.Chunks) > 0 && head.first != 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -58,6 +59,9 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 	}
 	if err := s.write(ctx, append(parts, before...)); err != nil {
 		return false, err
+	}
+	if j.outlived() {
+		return false, fmt.Errorf("%w: this save was held up for too long and was given up; save again", driver.ErrUnavailable)
 	}
 	if err := s.putHead(ctx, old, next); err != nil {
 		if _, failed := conditionFailed(err); failed {
@@ -191,6 +195,10 @@ func unchanged(old *item) (*string, map[string]string, attributes) {
 		condition = "#id = :id AND #rewrite = :rewrite"
 		values[":rewrite"] = str(old.rewrite)
 	}
+	if old.life != "" { // a head; an id alone may be saved again in another life
+		condition += " AND #life = :life"
+		names["#life"], values[":life"] = "life", str(old.life)
+	}
 	return &condition, names, values
 }
 
@@ -222,6 +230,9 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 	}
 	if err := s.write(ctx, parts); err != nil {
 		return false, err
+	}
+	if j.outlived() {
+		return false, fmt.Errorf("%w: this change was held up for too long and was given up; try again", driver.ErrUnavailable)
 	}
 	item := next.stored(key)
 	if old == head {

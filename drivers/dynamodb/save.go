@@ -2,9 +2,9 @@ package dynamodb
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -56,7 +56,8 @@ func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (drive
 	e.set("version", "if_not_exists(#version, :zero) + :one")
 	e.values[":zero"], e.values[":one"] = num(0), num(1)
 	e.set("created_at", "if_not_exists(#created_at, :saved_at)")
-	e.set("life", "if_not_exists(#life, :id)")
+	e.set("life", "if_not_exists(#life, :life)")
+	e.values[":life"] = str(rand.Text())
 	a := checkpointAttributes(i)
 	a[listAttribute], a[nameAttribute] = str(i.Namespace), str(i.Thread)
 	if t := i.ttl(); t != nil {
@@ -194,7 +195,9 @@ func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *ite
 		if err := check(req.Match, old, live); err != nil {
 			return driver.Info{}, err
 		}
-		next := &item{Info: newInfo(req), payload: req.Payload, life: req.ID}
+		// An id may start another life, when it is saved again after a deletion,
+		// and what the first has left must not be taken for the second's.
+		next := &item{Info: newInfo(req), payload: req.Payload, life: rand.Text()}
 		if live {
 			if old.Version == driver.MaxVersion {
 				return driver.Info{}, fmt.Errorf("%w: the thread has reached the highest version", driver.ErrTooLarge)
@@ -271,7 +274,7 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 		if err != nil {
 			return err
 		}
-		next := &item{Info: req.Info, payload: req.Payload, life: req.ID + "." + strconv.FormatInt(req.Version, 10)}
+		next := &item{Info: req.Info, payload: req.Payload, life: rand.Text()}
 		next.Size = len(req.Payload)
 		if old != nil && !old.Expired(req.Now) {
 			switch {

@@ -1,0 +1,140 @@
+package dynamodb
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// inside returns a session, as an operation under way has it.
+func inside(t testing.TB, b driver.Backend) *session {
+	t.Helper()
+	s, err := b.(*backend).enter(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.(*backend).leave)
+	return s
+}
+
+func mustHead(t testing.TB, s *session, thread string) *item {
+	t.Helper()
+	head, err := s.head(t.Context(), driver.Key{Namespace: "agents", Thread: thread})
+	if err != nil || head == nil {
+		t.Fatalf("the head of %q: %v, %v", thread, head, err)
+	}
+	return head
+}
+
+// mustHold checks that exactly these versions can be listed and loaded.
+func mustHold(t testing.TB, b driver.Backend, thread string, versions ...int64) {
+	t.Helper()
+	if got := versionsOf(t, b, thread); fmt.Sprint(got) != fmt.Sprint(versions) {
+		t.Errorf("History = %d, want %d", got, versions)
+	}
+	for _, v := range versions {
+		if _, err := b.Load(t.Context(), driver.LoadRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Version: v, Now: testNow}); err != nil {
+			t.Errorf("Load of version %d = %v", v, err)
+		}
+	}
+}
+
+// TestJournalOfTheSameLife: whoever finishes a journal late leaves alone what the
+// head refers to by then.
+func TestJournalOfTheSameLife(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	s := inside(t, b)
+	for range 5 {
+		mustSave(t, b, request("t", "x", 3))
+	}
+	late := mustHead(t, s, "t")
+	j := &journal{Key: late.Key}
+	j.drops(late)
+	if err := s.open(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		mustSave(t, b, request("t", "x", 3))
+	}
+	if err := s.finish(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, b, "t", 7, 6, 5)
+
+	// The same by way of a deletion that was overtaken.
+	again, err := s.removeThread(t.Context(), late)
+	if err != nil || !again {
+		t.Fatalf("removal by a head that is no more = %v, %v, want another attempt", again, err)
+	}
+	mustHold(t, b, "t", 7, 6, 5)
+	if err := b.Delete(t.Context(), late.Key); err != nil {
+		t.Fatal(err)
+	}
+	if n := countItems(t, b); n != 0 {
+		t.Errorf("%d items are left", n)
+	}
+}
+
+// TestJournalOfTheHead: a copy of the head may be about to become an older
+// version. It is removed once the head has moved on without it.
+func TestJournalOfTheHead(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	s := inside(t, b)
+	first := mustSave(t, b, request("t", "x", 1))
+	head := mustHead(t, s, "t")
+	j := &journal{Key: head.Key, Life: head.life, From: 1, To: 1, Latest: 1}
+	if err := s.open(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	next := &item{Info: newInfo(request("t", "y", 2)), payload: []byte("y"), life: head.life}
+	next.Version = 2
+	before, err := s.supersede(t.Context(), head, next, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	finishJournals(t, b)
+	if err := s.putHead(t.Context(), head, next); err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, b, "t", 2, 1)
+	if err := b.Delete(t.Context(), first.Key); err != nil {
+		t.Fatal(err)
+	}
+	finishJournals(t, b)
+	if n := countItems(t, b); n != 0 {
+		t.Errorf("%d items are left", n)
+	}
+}
+
+// TestLifeOfAnIdSavedAgain: an id that is saved again after a deletion starts
+// another life, which what the first has left does not touch.
+func TestLifeOfAnIdSavedAgain(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	s := inside(t, b)
+	for _, keep := range []int{1, 3} {
+		thread := fmt.Sprint("t", keep)
+		req := request(thread, "x", keep)
+		mustSave(t, b, req)
+		mustSave(t, b, request(thread, "y", 3))
+		deleted := mustHead(t, s, thread)
+		j := &journal{Key: deleted.Key}
+		j.drops(deleted)
+		if err := b.Delete(t.Context(), req.Key); err != nil {
+			t.Fatal(err)
+		}
+		mustSave(t, b, req)
+		mustSave(t, b, request(thread, "y", 3))
+		mustSave(t, b, request(thread, "y", 3))
+		if err := s.clean(t.Context(), j); err != nil { // of a deletion that takes long
+			t.Fatal(err)
+		}
+		mustHold(t, b, thread, 3, 2, 1)
+	}
+}
