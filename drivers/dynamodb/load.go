@@ -17,6 +17,21 @@ import (
 // names is gone, because the thread was saved or deleted in between.
 const rereads = 20
 
+// missed is called when an item that head names is gone. Where the head was the
+// same one before, nobody has saved or deleted in between, and the item is lost;
+// otherwise it pauses, and the reader starts over.
+func (s *session) missed(ctx context.Context, before, head *item, attempt int) error {
+	switch {
+	case before != nil && before.ID == head.ID && before.life == head.life && before.rewrite == head.rewrite:
+		return fmt.Errorf("%w: an item that the head names is missing", driver.ErrCorrupt)
+	case attempt == rereads:
+		return fmt.Errorf("%w: the thread changes faster than it can be read; try again", driver.ErrUnavailable)
+	case attempt > 0 && !wait(ctx, min(attempt, 3)):
+		return ctx.Err()
+	}
+	return nil
+}
+
 // head reads the head of a thread, dead or alive; nil if there is none. Names
 // are the attributes to transfer, none for all.
 func (s *session) head(ctx context.Context, key driver.Key, names ...string) (*item, error) {
@@ -45,7 +60,8 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	if req.Version != 0 {
 		names = infoNames
 	}
-	for range rereads {
+	var before *item
+	for attempt := 0; ; attempt++ {
 		head, err := s.head(ctx, req.Key, names...)
 		if err != nil {
 			return driver.Checkpoint{}, err
@@ -53,7 +69,7 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 		if head == nil || head.Expired(req.Now) {
 			return driver.Checkpoint{}, driver.ErrNotFound
 		}
-		i := head
+		i, whole := head, true
 		if req.Version != 0 && (req.Version > head.Version || req.Version < head.Version && (head.first == 0 || req.Version < head.first)) {
 			return driver.Checkpoint{}, driver.ErrNotFound
 		}
@@ -66,25 +82,26 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 			if err != nil {
 				return driver.Checkpoint{}, err
 			}
-			if a == nil {
-				continue
-			}
-			if i, err = readItem(req.Key, a); err != nil {
-				return driver.Checkpoint{}, err
-			}
-			if i.Version != req.Version {
-				continue
+			if whole = a != nil; whole {
+				if i, err = readItem(req.Key, a); err != nil {
+					return driver.Checkpoint{}, err
+				}
+				whole = i.Version == req.Version
 			}
 		}
-		whole, err := s.readParts(ctx, i)
-		if err != nil {
-			return driver.Checkpoint{}, err
+		if whole {
+			if whole, err = s.readParts(ctx, i); err != nil {
+				return driver.Checkpoint{}, err
+			}
 		}
 		if whole {
 			return driver.Checkpoint{Info: i.Info, Payload: i.payload}, nil
 		}
+		if err := s.missed(ctx, before, head, attempt); err != nil {
+			return driver.Checkpoint{}, err
+		}
+		before = head
 	}
-	return driver.Checkpoint{}, fmt.Errorf("%w: an item that the head names is missing", driver.ErrCorrupt)
 }
 
 // readParts completes a payload that is in parts, and reports whether all of
@@ -166,7 +183,8 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 	if limit == 0 || limit > maxGet {
 		limit = maxGet
 	}
-	for range rereads {
+	var last *item
+	for attempt := 0; ; attempt++ {
 		head, err := s.head(ctx, key, infoNames...)
 		if err != nil || head == nil || head.Expired(now) {
 			return nil, false, err
@@ -191,6 +209,10 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 			return nil, false, err
 		}
 		if !complete {
+			if err := s.missed(ctx, last, head, attempt); err != nil {
+				return nil, false, err
+			}
+			last = head
 			continue
 		}
 		for n := len(versions) - 1; n >= 0; n-- {
@@ -198,7 +220,6 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 		}
 		return infos, more, nil
 	}
-	return nil, false, fmt.Errorf("%w: an older version that the head names is missing", driver.ErrCorrupt)
 }
 
 // versions reads older versions of a life, without payloads, lowest first, and

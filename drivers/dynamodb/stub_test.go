@@ -1,0 +1,56 @@
+package dynamodb
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/go-ckpt/checkpoint/internal/testserver"
+)
+
+// between returns the endpoint of a proxy that shows every request to see, with
+// the name of its action, before the shared server gets it. Where see returns
+// true it has answered itself.
+func between(t testing.TB, see func(w http.ResponseWriter, action string, body []byte) bool) string {
+	t.Helper()
+	target, err := url.Parse(testserver.DynamoDB(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		if !see(w, action, body) {
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// fail answers as the service does when it refuses a request.
+func fail(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(status)
+	io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#`+code+`","message":"User: arn:aws:iam::123456789012:user/hunter2"}`)
+}
+
+// overtaken calls meanwhile before each batch of reads.
+func overtaken(t testing.TB, meanwhile func()) string {
+	return between(t, func(_ http.ResponseWriter, action string, _ []byte) bool {
+		if action == "BatchGetItem" {
+			meanwhile()
+		}
+		return false
+	})
+}
