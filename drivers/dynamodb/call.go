@@ -20,23 +20,54 @@ import (
 // do sends a request that may be repeated without harm, with the SDK's own
 // repetitions, within the time for one request.
 func (s *session) do(ctx context.Context, send func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, requestTime)
-	defer cancel()
-	return s.explain(ctx, send(bounded))
+	attempt := func() error {
+		bounded, cancel := context.WithTimeout(ctx, requestTime)
+		defer cancel()
+		return send(bounded)
+	}
+	err := attempt()
+	if made, failed := s.makeMissing(ctx, err); failed != nil {
+		return failed
+	} else if made {
+		err = attempt()
+	}
+	return s.explain(ctx, err)
 }
 
 // once sends a request that must be applied once. It is repeated only where it
 // cannot have been applied: where no connection was made, or the service
 // refused it for now. The error is DynamoDB's own; see ambiguous.
 func (s *session) once(ctx context.Context, send func(context.Context, func(*dynamodb.Options)) error) error {
-	bounded, cancel := context.WithTimeout(ctx, requestTime)
-	defer cancel()
-	for attempt := 0; ; attempt++ {
-		err := send(bounded, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
-		if err == nil || !refused(err) || attempt == 8 || !wait(bounded, attempt) {
-			return err
+	several := func() error {
+		bounded, cancel := context.WithTimeout(ctx, requestTime)
+		defer cancel()
+		for attempt := 0; ; attempt++ {
+			err := send(bounded, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+			if err == nil || !refused(err) || attempt == 8 || !wait(bounded, attempt) {
+				return err
+			}
 		}
 	}
+	err := several()
+	if made, failed := s.makeMissing(ctx, err); failed != nil {
+		return failed
+	} else if made {
+		err = several()
+	}
+	return err
+}
+
+// makeMissing makes the table if an error says that it is missing and
+// create_table asks for it: nobody has called Ping. It reports whether the
+// request is to be sent again; it was not applied.
+func (s *session) makeMissing(ctx context.Context, err error) (bool, error) {
+	if !s.cfg.CreateTable || s.preparing || !errors.As(err, new(*types.ResourceNotFoundException)) {
+		return false, nil
+	}
+	if err := s.prepare(ctx); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // wait pauses before another attempt, up to 25 ms after the first and twice as

@@ -148,8 +148,9 @@ func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
 // A session is one operation of a backend.
 type session struct {
 	*backend
-	client *dynamodb.Client
-	table  *string
+	client    *dynamodb.Client
+	table     *string
+	preparing bool // the table is being made or looked at
 }
 
 // Limits of what goes into one request.

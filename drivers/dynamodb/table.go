@@ -21,19 +21,25 @@ func (b *backend) Ping(ctx context.Context) error {
 		return err
 	}
 	defer b.leave()
+	return s.prepare(ctx)
+}
+
+func (s *session) prepare(ctx context.Context) error {
+	s.preparing = true
+	defer func() { s.preparing = false }()
 	table, err := s.describe(ctx)
 	if err != nil {
 		return err
 	}
 	if table == nil {
-		if !b.cfg.CreateTable {
-			return fmt.Errorf("%w: the table %q does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", driver.ErrUnavailable, b.cfg.Table)
+		if !s.cfg.CreateTable {
+			return fmt.Errorf("%w: the table %q does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", driver.ErrUnavailable, s.cfg.Table)
 		}
 		if err := s.create(ctx); err != nil {
 			return err
 		}
 	}
-	if table == nil || b.cfg.CreateTable {
+	if table == nil || s.cfg.CreateTable {
 		if table, err = s.awaitActive(ctx); err != nil {
 			return err
 		}
@@ -100,9 +106,11 @@ func (s *session) listIndex(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if table == nil {
-		return "", fmt.Errorf("%w: the table %q does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", driver.ErrUnavailable, s.cfg.Table)
+		err = s.prepare(ctx)
+	} else {
+		err = s.check(table)
 	}
-	if err := s.check(table); err != nil {
+	if err != nil {
 		return "", err
 	}
 	s.mu.Lock()
