@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/faultproxy"
 	"github.com/go-ckpt/checkpoint/internal/testserver"
@@ -351,55 +350,6 @@ func TestBlackHole(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("Save still runs long after its context has ended")
-	}
-}
-
-// TestForeignItems: what another program has written is version 1.
-func TestForeignItems(t *testing.T) {
-	credentials(t)
-	table := plainTable(t)
-	for thread, attributes := range map[string]map[string]types.AttributeValue{
-		"complete": {"state": str(`{"n": 1}`), "updated_at": str("2026-01-02T03:04:05Z"), "ttl": num(testNow.Add(time.Hour).Unix())},
-		"bare":     {"state": str(`[1]`)},
-		"expired":  {"state": str(`[1]`), "updated_at": str("2026-01-02T03:04:05Z"), "ttl": num(testNow.Add(-time.Hour).Unix())},
-	} {
-		attributes["thread_id"] = str(thread)
-		if _, err := bare(t).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: attributes}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b := openTable(t, table, testserver.DynamoDB(t), "")
-	s := checkpoint.New(b, checkpoint.WithClock(func() time.Time { return testNow }), checkpoint.WithHistory(3))
-	var listed []string
-	for info, err := range s.List(t.Context(), checkpoint.ListOptions{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		listed = append(listed, info.Thread)
-	}
-	if fmt.Sprint(listed) != "[bare complete]" {
-		t.Errorf("List = %q, want bare and complete", listed)
-	}
-	var state map[string]int
-	info, err := s.Load(t.Context(), "complete", &state)
-	if err != nil || info.Version != 1 || state["n"] != 1 || info.SavedAt.Format(time.RFC3339) != "2026-01-02T03:04:05Z" || info.ID == "" {
-		t.Fatalf("Load = %+v, %v, %v, want version 1 with n = 1", info, state, err)
-	}
-	if stat, err := s.Stat(t.Context(), "complete"); err != nil || stat.ID != info.ID || stat.Size != info.Size {
-		t.Errorf("Stat = %+v, %v, want what Load gave", stat, err)
-	}
-	next, err := s.Save(t.Context(), "complete", 2, checkpoint.IfMatch(info.ID))
-	if err != nil || next.Version != 2 || !next.CreatedAt.Equal(info.CreatedAt) {
-		t.Errorf("Save = %+v, %v, want version 2 of the same life", next, err)
-	}
-	if _, err := s.LoadVersion(t.Context(), "complete", 1, &state); err != nil || state["n"] != 1 {
-		t.Errorf("LoadVersion(1) = %v, %v, want the item as it was", state, err)
-	}
-	if info, err := s.Save(t.Context(), "expired", 1, checkpoint.IfAbsent()); err != nil || info.Version != 1 {
-		t.Errorf("Save over an expired item = %+v, %v, want version 1", info, err)
-	}
-	if info, err := checkpoint.New(b).Save(t.Context(), "bare", 1); err != nil || info.Version != 2 {
-		t.Errorf("Save = %+v, %v, want version 2", info, err)
 	}
 }
 

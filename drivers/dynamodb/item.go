@@ -38,8 +38,11 @@ type item struct {
 
 	// Of an item that another program wrote, which has no id.
 	legacy  bool
-	updated string // its updated_at
+	foreign attributes // what a change of it is known by, see foreignNames
 }
+
+// foreignNames are the attributes that another program writes beside the key.
+var foreignNames = []string{"state", "updated_at", "ttl"}
 
 // maxIDs is how many ids of older versions a head holds. Those of a longer
 // history are found through items of their own.
@@ -299,14 +302,20 @@ func readItem(key driver.Key, a attributes) (*item, error) {
 }
 
 // readLegacy reads an item of a program that stores {thread_id, state,
-// updated_at, ttl}: it is version 1. Its id is made of what changes with each
-// of that program's writes.
+// updated_at, ttl}: it is version 1. Its id is made of its time and its state,
+// since that program may write twice in the second that updated_at can tell.
 func readLegacy(r *reader, i *item) (*item, error) {
 	i.legacy, i.Version, i.Encoding = true, 1, "json"
-	i.updated = r.text("updated_at")
+	updated := r.text("updated_at")
+	i.foreign = make(attributes, len(foreignNames))
+	for _, name := range foreignNames {
+		if v, ok := r.a[name]; ok {
+			i.foreign[name] = v
+		}
+	}
 	i.payload = []byte(r.text("state"))
 	i.Size = len(i.payload)
-	if at, err := time.Parse(time.RFC3339, i.updated); err == nil {
+	if at, err := time.Parse(time.RFC3339, updated); err == nil {
 		i.SavedAt = at.UTC().Truncate(time.Microsecond)
 	} else {
 		i.SavedAt = time.Unix(0, 0).UTC()
@@ -318,8 +327,10 @@ func readLegacy(r *reader, i *item) (*item, error) {
 	if r.bad != "" {
 		return nil, fmt.Errorf("%w: the attribute %q of its item, which another program wrote, is neither a string nor a number as expected", driver.ErrCorrupt, r.bad)
 	}
-	sum := sha256.Sum256([]byte(i.Thread + "\x00" + i.updated))
-	i.ID = base32.StdEncoding.EncodeToString(sum[:])[:26]
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %q ", i.Thread, updated)
+	sum.Write(i.payload)
+	i.ID = base32.StdEncoding.EncodeToString(sum.Sum(nil))[:26]
 	i.life = rand.Text() // for the older versions, if a save goes on from here
 	return i, nil
 }

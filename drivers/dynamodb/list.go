@@ -180,11 +180,18 @@ func (s *session) heads(ctx context.Context, namespace string, threads []string)
 		if !ok {
 			continue // deleted since
 		}
-		head, err := readItem(driver.Key{Namespace: namespace, Thread: thread}, a)
+		key := driver.Key{Namespace: namespace, Thread: thread}
+		head, err := readItem(key, a)
+		if err == nil && head.legacy { // written since; its id and size are known by its state only
+			head, err = s.head(ctx, key)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("thread %q: %w", thread, err)
 		}
-		heads = append(heads, head)
+		if head != nil {
+			head.payload, head.foreign = nil, nil
+			heads = append(heads, head)
+		}
 	}
 	return heads, nil
 }
@@ -215,7 +222,7 @@ func (s *session) scan(ctx context.Context, l listing) ([]*item, error) {
 		if err != nil {
 			return fmt.Errorf("thread %q: %w", thread, err)
 		}
-		head.payload = nil
+		head.payload, head.foreign = nil, nil
 		heads = append(heads, head)
 		return nil
 	})

@@ -102,6 +102,11 @@ func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (i
 			return purged, err
 		}
 		for _, head := range page {
+			if head.legacy && head.Expired(now) { // a list is without what it is removed by
+				if head, err = s.head(ctx, head.Key); err != nil {
+					return purged, err
+				}
+			}
 			for attempt := 0; head != nil && head.Expired(now); attempt++ {
 				again, err := s.removeThread(ctx, head)
 				if err != nil {

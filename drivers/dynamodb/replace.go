@@ -177,15 +177,20 @@ func unchanged(old *item) (*string, map[string]string, attributes) {
 		return &condition, nil, nil
 	}
 	names, values := map[string]string{"#id": "id"}, attributes{}
-	switch {
-	case old.legacy && old.updated == "":
-		names["#updated_at"] = "updated_at"
-		condition = "attribute_exists(" + keyAttribute + ") AND attribute_not_exists(#id) AND attribute_not_exists(#updated_at)"
-		return &condition, names, nil
-	case old.legacy:
-		names["#updated_at"] = "updated_at"
-		values[":updated_at"] = str(old.updated)
-		condition = "attribute_not_exists(#id) AND #updated_at = :updated_at"
+	if old.legacy {
+		condition = "attribute_exists(" + keyAttribute + ") AND attribute_not_exists(#id)"
+		for _, name := range foreignNames {
+			names["#"+name] = name
+			if v, ok := old.foreign[name]; ok {
+				condition += " AND #" + name + " = :" + name
+				values[":"+name] = v
+			} else {
+				condition += " AND attribute_not_exists(#" + name + ")"
+			}
+		}
+		if len(values) == 0 {
+			values = nil
+		}
 		return &condition, names, values
 	}
 	values[":id"] = str(old.ID)
