@@ -55,8 +55,10 @@
 // A save changes nothing that the index holds and costs no unit there, but for
 // the first of a thread. With a history a save is a GetItem, a BatchWriteItem
 // (the present head becomes an older version; what fell out of the history is
-// removed) and a PutItem, and writes about twice the bytes. A payload in parts
-// costs a journal and one item for each 390,000 bytes more.
+// removed) and a PutItem, and consumes three times the units. A payload in parts
+// costs a journal and one item for each 390,000 bytes more. The page
+// docs/dynamodb-costs.md of this module has requests and units of every
+// operation, for small and large states, as a test measures them.
 //
 // # Expiry
 //

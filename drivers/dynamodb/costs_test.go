@@ -1,0 +1,231 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A meter adds up the requests of a client and what DynamoDB says they cost.
+type meter struct {
+	requests    int
+	write, read float64
+}
+
+func (m *meter) String() string { return fmt.Sprintf("%d | %g | %g", m.requests, m.write, m.read) }
+
+// metered returns a backend on a table with an index, or without, and its meter.
+func metered(t *testing.T, indexed bool) (driver.Backend, *meter) {
+	t.Helper()
+	m := new(meter)
+	options := bare(t).Options()
+	options.APIOptions = append(options.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("meter", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			m.requests++
+			if ask := reflect.ValueOf(in.Parameters).Elem().FieldByName("ReturnConsumedCapacity"); ask.IsValid() {
+				ask.Set(reflect.ValueOf(types.ReturnConsumedCapacityTotal))
+			}
+			out, metadata, err := next.HandleInitialize(ctx, in)
+			if err != nil {
+				return out, metadata, err
+			}
+			units := 0.0
+			switch answer := out.Result.(type) {
+			case *dynamodb.BatchGetItemOutput:
+				units = total(answer.ConsumedCapacity)
+			case *dynamodb.BatchWriteItemOutput:
+				units = total(answer.ConsumedCapacity)
+			default:
+				if used := reflect.ValueOf(answer).Elem().FieldByName("ConsumedCapacity"); used.IsValid() {
+					units = total([]types.ConsumedCapacity{*used.Interface().(*types.ConsumedCapacity)})
+				}
+			}
+			switch middleware.GetOperationName(ctx) {
+			case "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem":
+				m.write += units
+			default:
+				m.read += units
+			}
+			return out, metadata, nil
+		}), middleware.Before)
+	})
+	table := ""
+	if indexed {
+		_, _, direct := behind(t)
+		table = direct.(*backend).cfg.Table
+	} else {
+		table = plainTable(t)
+	}
+	b := New(dynamodb.New(options), Config{Table: table})
+	t.Cleanup(func() { b.Close() })
+	if err := b.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return b, m
+}
+
+func total(used []types.ConsumedCapacity) float64 {
+	units := 0.0
+	for _, u := range used {
+		units += *u.CapacityUnits
+	}
+	return units
+}
+
+// TestCosts compares requests and capacity units of every operation with the
+// table of the documentation, in both directions.
+func TestCosts(t *testing.T) {
+	credentials(t)
+	text, err := os.ReadFile("../../docs/dynamodb-costs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		if name, costs, ok := strings.Cut(strings.Trim(strings.TrimSpace(line), "| "), " | "); ok && name != "operation" {
+			documented[name] = costs
+		}
+	}
+	measured := make(map[string]string)
+	for _, indexed := range []bool{true, false} {
+		b, m := metered(t, indexed)
+		count := func(name string, before, run func() error) {
+			t.Helper()
+			if before != nil {
+				if err := before(); err != nil {
+					t.Fatalf("before %s: %v", name, err)
+				}
+			}
+			*m = meter{}
+			if err := run(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			measured[name] = m.String()
+			t.Logf("| %s | %s |", name, m)
+			if want := documented[name]; measured[name] != want {
+				t.Errorf("%s: %s, and the documentation says %q", name, m, want)
+			}
+		}
+		if indexed {
+			countThreads(t, b, count)
+		}
+		countLists(t, b, map[bool]string{true: "index", false: "no index"}[indexed], count)
+	}
+	for name := range documented {
+		if measured[name] == "" && !strings.HasPrefix(name, "---") {
+			t.Errorf("the documentation has a row %q that nothing here does", name)
+		}
+	}
+}
+
+// countThreads does what concerns one thread.
+func countThreads(t *testing.T, b driver.Backend, count func(name string, before, run func() error)) {
+	ctx := t.Context()
+	var last driver.Info
+	save := func(thread string, size, keep int) func() error {
+		return func() (err error) {
+			last, err = b.Save(ctx, request(thread, strings.Repeat("x", size), keep))
+			return err
+		}
+	}
+	saves := func(thread string, size, keep, times int) func() error {
+		return func() error {
+			for range times {
+				if err := save(thread, size, keep)(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	read := func(thread string, version int64) func() error {
+		return func() error {
+			_, err := b.Load(ctx, driver.LoadRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Version: version, Now: testNow})
+			return err
+		}
+	}
+	history := func(thread string, limit int) func() error {
+		return func() error {
+			for _, err := range b.History(ctx, driver.HistoryRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Limit: limit, Now: testNow}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	remove := func(thread string) func() error {
+		return func() error { return b.Delete(ctx, driver.Key{Namespace: "agents", Thread: thread}) }
+	}
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{{"2 KB", 2 << 10}, {"100 KB", 100 << 10}, {"1 MB", 1 << 20}} {
+		thread, kept, n := "thread "+size.name, "kept "+size.name, size.bytes
+		count("save, new thread, "+size.name, nil, save(thread, n, 1))
+		count("save, "+size.name, nil, save(thread, n, 1))
+		count("save if match, "+size.name, nil, func() error {
+			req := request(thread, strings.Repeat("x", n), 1)
+			req.Match.ID = last.ID
+			_, err := b.Save(ctx, req)
+			return err
+		})
+		count("load, "+size.name, nil, read(thread, 0))
+		count("stat, "+size.name, nil, history(thread, 1))
+		count("rewrite, "+size.name, save(thread, n, 1), func() error {
+			return b.(driver.Rewriter).Rewrite(ctx, driver.RewriteRequest{Key: last.Key, Version: last.Version, ID: last.ID, Payload: []byte(strings.Repeat("y", n)), Encoding: "bytes", Now: testNow})
+		})
+		count("delete, "+size.name, nil, remove(thread))
+		if n > maxInline {
+			continue
+		}
+		count("save, history 20, "+size.name, saves(kept, n, 20, 23), save(kept, n, 20))
+		count("load version, history 20, "+size.name, nil, read(kept, 10))
+		count("history of 20, "+size.name, nil, history(kept, 0))
+		count("delete, history 20, "+size.name, nil, remove(kept))
+	}
+}
+
+// countLists lists and purges 100 threads of 2 KB.
+func countLists(t *testing.T, b driver.Backend, index string, count func(name string, before, run func() error)) {
+	ctx := t.Context()
+	list := func() error {
+		for _, err := range b.List(ctx, driver.ListRequest{Namespace: "page", Limit: 100, Now: testNow}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	count("list, page of 100 of 120, 2 KB, "+index, func() error {
+		for i := range 120 {
+			req := request(fmt.Sprintf("%03d", i), strings.Repeat("x", 2<<10), 1)
+			req.Namespace = "page"
+			if _, err := b.Save(ctx, req); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, list)
+	count("namespaces, 120 threads, 2 KB, "+index, nil, func() error {
+		for _, err := range b.(driver.NamespaceLister).Namespaces(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	count("purge, nothing of 120 threads, 2 KB, "+index, nil, func() error {
+		_, err := b.(driver.Purger).Purge(ctx, "page", testNow)
+		return err
+	})
+}
