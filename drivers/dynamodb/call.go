@@ -148,7 +148,11 @@ func (s *session) explain(ctx context.Context, err error) error {
 	case "ResourceNotFoundException":
 		return unavailable("the table %q, or its index, does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", table)
 	case "AccessDeniedException":
-		return unavailable("these credentials may not do this on the table %q; grant the actions that the driver's documentation lists", table)
+		action := "this"
+		if op, ok := errors.AsType[*smithy.OperationError](err); ok {
+			action = "dynamodb:" + op.Operation()
+		}
+		return unavailable("these credentials may not do %s on the table %q; grant the actions that the driver's documentation lists", action, table)
 	case "UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException", "InvalidClientTokenId":
 		return unavailable("AWS does not accept these credentials (%s); check them, and the clock of this machine", code)
 	case "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded":
