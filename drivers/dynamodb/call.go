@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +22,9 @@ func (s *session) do(ctx context.Context, send func(context.Context) error) erro
 	attempt := func() error {
 		bounded, cancel := context.WithTimeout(ctx, requestTime)
 		defer cancel()
+		if err := s.signable(bounded); err != nil {
+			return err
+		}
 		return send(bounded)
 	}
 	err := attempt()
@@ -39,8 +41,11 @@ func (s *session) do(ctx context.Context, send func(context.Context) error) erro
 // refused it for now. The error is DynamoDB's own; see ambiguous.
 func (s *session) once(ctx context.Context, send func(context.Context, func(*dynamodb.Options)) error) error {
 	several := func() error {
-		bounded, cancel := context.WithTimeout(ctx, requestTime)
+		bounded, cancel := context.WithTimeout(ctx, onceTime)
 		defer cancel()
+		if err := s.signable(bounded); err != nil {
+			return err
+		}
 		for attempt := 0; ; attempt++ {
 			err := send(bounded, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
 			if err == nil || !refused(err) || attempt == 8 || !wait(bounded, attempt) {
@@ -55,6 +60,19 @@ func (s *session) once(ctx context.Context, send func(context.Context, func(*dyn
 		err = several()
 	}
 	return err
+}
+
+// signable looks whether there are credentials to sign a request with, which are
+// cached once they have been found. The SDK would ask for them again and again
+// until the time for the request is over, and its error would not say why.
+func (s *session) signable(ctx context.Context) error {
+	if s.credentials == nil {
+		return nil
+	}
+	if _, err := s.credentials.Retrieve(ctx); err != nil {
+		return fmt.Errorf("%w: there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role", driver.ErrUnavailable)
+	}
+	return nil
 }
 
 // makeMissing makes the table if an error says that it is missing and
@@ -100,7 +118,7 @@ func refused(err error) bool {
 // ambiguous reports whether a request that failed may have been applied: there
 // was no answer, or one that says that the service failed.
 func ambiguous(err error) bool {
-	if err == nil || refused(err) {
+	if err == nil || refused(err) || isOurs(err) {
 		return false
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
@@ -135,12 +153,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 	table := s.cfg.Table
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		var signing *smithy.OperationError
-		switch {
-		case errors.As(err, new(*net.OpError)) || errors.Is(err, context.DeadlineExceeded):
+		if errors.As(err, new(*net.OpError)) || errors.Is(err, context.DeadlineExceeded) {
 			return unavailable("DynamoDB does not answer; check the network, the region and the word endpoint")
-		case errors.As(err, &signing) && isCredentials(err):
-			return unavailable("there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role")
 		}
 		return unavailable("the request to DynamoDB failed before it was answered; check the network, the region and the word endpoint")
 	}
@@ -309,18 +323,4 @@ func projection(names []string) (*string, map[string]string) {
 var infoNames = []string{
 	keyAttribute, "version", "id", "encoding", "size", "metadata", "created_at", "saved_at", "expires_at", "updated_at", "ttl",
 	"chunks", "parts", "digest", "life", "first", "swept", "ids", "large", "rewrite",
-}
-
-// isCredentials reports whether a request could not be signed for want of
-// credentials.
-func isCredentials(err error) bool {
-	for ; err != nil; err = errors.Unwrap(err) {
-		if _, ok := err.(interface{ CanceledError() bool }); ok {
-			return false
-		}
-		if text := err.Error(); len(text) < 4096 && strings.Contains(text, "credentials") {
-			return true
-		}
-	}
-	return false
 }

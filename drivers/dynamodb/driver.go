@@ -42,9 +42,12 @@ type backend struct {
 	mu        sync.Mutex
 	client    *dynamodb.Client // nil until the first request
 	transport *http.Transport  // of the client that the backend has made
-	index     string           // the index to list by, or NoIndex; "" until it is known
-	closed    bool
-	inside    int // operations under way
+
+	credentials *aws.CredentialsCache // of the client, if it has one
+
+	index  string // the index to list by, or NoIndex; "" until it is known
+	closed bool
+	inside int // operations under way
 }
 
 var (
@@ -56,7 +59,16 @@ var (
 )
 
 func newBackend(client *dynamodb.Client, cfg Config) *backend {
-	return &backend{cfg: cfg, bad: cfg.check(), client: client, index: cfg.Index}
+	b := &backend{cfg: cfg, bad: cfg.check(), index: cfg.Index}
+	if client != nil {
+		b.use(client)
+	}
+	return b
+}
+
+func (b *backend) use(client *dynamodb.Client) {
+	b.client = client
+	b.credentials, _ = client.Options().Credentials.(*aws.CredentialsCache)
 }
 
 // Format implements fmt.Formatter: what the client holds is not printed.
@@ -80,7 +92,7 @@ func (b *backend) enter(ctx context.Context) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.client = client
+		b.use(client)
 	}
 	b.inside++
 	return &session{backend: b, client: b.client, table: aws.String(b.cfg.Table)}, nil
@@ -156,6 +168,8 @@ type session struct {
 // Limits of what goes into one request.
 const (
 	requestTime = 9 * time.Second // for one request with its repetitions, where ctx allows longer
+	onceTime    = 6 * time.Second // for one that is applied once, since
+	lookTime    = 3 * time.Second // a look at what became of it follows
 	maxGet      = 100             // items of a BatchGetItem
 	maxWrite    = 25              // items of a BatchWriteItem
 	maxInline   = 395_000         // bytes of payload beside the rest of an item, which has 409,600 at most

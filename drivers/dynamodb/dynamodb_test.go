@@ -6,10 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -381,60 +378,6 @@ func TestLongHistory(t *testing.T) {
 	}
 	if n := countItems(t, b); n != 0 {
 		t.Errorf("%d items are left", n)
-	}
-}
-
-// TestErrors: what is wrong with table, credentials or network is said, with the
-// cure.
-func TestErrors(t *testing.T) {
-	credentials(t)
-	var answer atomic.Value
-	answer.Store("")
-	stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-		w.WriteHeader(400)
-		fmt.Fprintf(w, `{"__type":"com.amazonaws.dynamodb.v20120810#%s","message":"user arn:aws:iam::123456789012:user/hunter2"}`, answer.Load())
-	}))
-	defer stub.Close()
-	wrongKey := "wrong-" + rand.Text()
-	_, err := bare(t).CreateTable(t.Context(), &dynamodb.CreateTableInput{
-		TableName: &wrongKey, BillingMode: types.BillingModePayPerRequest,
-		AttributeDefinitions: []types.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: types.ScalarAttributeTypeS}},
-		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: types.KeyTypeHash}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	local := testserver.DynamoDB(t)
-	for name, tt := range map[string]struct {
-		endpoint, table, answer string
-		is                      error
-		want                    string
-	}{
-		"missing table":    {local, "missing-" + rand.Text(), "", driver.ErrUnavailable, "create it with create_table=true or the AWS CLI"},
-		"wrong key":        {local, wrongKey, "", driver.ErrInvalid, "has another key than the one string thread_id"},
-		"dead endpoint":    {"http://127.0.0.1:1", "table", "", driver.ErrUnavailable, "does not answer"},
-		"no permission":    {stub.URL, "table", "AccessDeniedException", driver.ErrUnavailable, "grant the actions"},
-		"wrong signature":  {stub.URL, "table", "InvalidSignatureException", driver.ErrUnavailable, "AWS does not accept these credentials"},
-		"throttled":        {stub.URL, "table", "ThrottlingException", driver.ErrUnavailable, "is throttled"},
-		"out of capacity":  {stub.URL, "table", "ProvisionedThroughputExceededException", driver.ErrUnavailable, "is throttled"},
-		"something unkown": {stub.URL, "table", "OtherException", driver.ErrUnavailable, "DynamoDB answered OtherException"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			answer.Store(tt.answer)
-			b := openTable(t, tt.table, tt.endpoint, "")
-			for call, err := range map[string]error{"Ping": b.Ping(t.Context()), "Save": func() error { _, err := b.Save(t.Context(), request("t", "1", 1)); return err }()} {
-				if call == "Save" && name == "wrong key" {
-					continue // DynamoDB itself says only that the request is not valid
-				}
-				if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.want) && name != "missing table" {
-					t.Errorf("%s = %v, want %v with %q", call, err, tt.is, tt.want)
-				}
-				if err != nil && strings.Contains(err.Error(), "hunter2") {
-					t.Errorf("%s shows what the service said: %v", call, err)
-				}
-			}
-		})
 	}
 }
 

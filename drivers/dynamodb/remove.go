@@ -36,7 +36,9 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 		return err
 	})
 	if ambiguous(err) && ctx.Err() == nil {
-		if head, lookErr := s.head(ctx, key); lookErr == nil && head == nil {
+		look, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		if head, lookErr := s.head(look, key); lookErr == nil && head == nil {
 			return nil
 		}
 	}

@@ -118,7 +118,9 @@ func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (drive
 func (s *session) recognise(ctx context.Context, key driver.Key, id string, err error) (driver.Info, error) {
 	explained := s.explain(ctx, err)
 	if ctx.Err() == nil && ambiguous(err) {
-		if head, err := s.head(ctx, key, infoNames...); err == nil && head != nil && head.ID == id {
+		look, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
+		if head, err := s.head(look, key, infoNames...); err == nil && head != nil && head.ID == id {
 			return head.Info, nil
 		}
 	}
