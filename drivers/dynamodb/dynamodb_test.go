@@ -356,25 +356,30 @@ func TestLongHistory(t *testing.T) {
 	credentials(t)
 	_, _, b := behind(t)
 	var reqs []driver.SaveRequest
-	for i := range 260 {
+	for i := range 500 {
 		reqs = append(reqs, request("t", fmt.Sprint(i), driver.KeepAll))
 		mustSave(t, b, reqs[i])
 	}
-	for _, i := range []int{0, 100, 155, 160, 200, 258, 259} {
+	for _, i := range []int{0, 100, 395, 399, 400, 498, 499} {
 		if info, err := b.Save(t.Context(), reqs[i]); err != nil || info.Version != int64(i+1) {
 			t.Errorf("the repeated save of version %d = %+v, %v", i+1, info, err)
 		}
 	}
-	if got := len(versionsOf(t, b, "t")); got != 260 {
-		t.Errorf("%d versions, want 260", got)
+	if got := len(versionsOf(t, b, "t")); got != 500 {
+		t.Errorf("%d versions, want 500", got)
 	}
-	mustSave(t, b, request("t", "few", 3))
-	mustSave(t, b, request("t", "few", 3))
-	if got := versionsOf(t, b, "t"); fmt.Sprint(got) != "[262 261 260]" {
+	for range 120 {
+		mustSave(t, b, request("cut", "x", driver.KeepAll))
+	}
+	mustSave(t, b, request("cut", "few", 3))
+	mustSave(t, b, request("cut", "few", 3))
+	if got := versionsOf(t, b, "cut"); fmt.Sprint(got) != "[122 121 120]" {
 		t.Errorf("versions %d, want the newest 3", got)
 	}
-	if err := b.Delete(t.Context(), driver.Key{Namespace: "agents", Thread: "t"}); err != nil {
-		t.Fatal(err)
+	for _, thread := range []string{"t", "cut"} {
+		if err := b.Delete(t.Context(), driver.Key{Namespace: "agents", Thread: thread}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if n := countItems(t, b); n != 0 {
 		t.Errorf("%d items are left", n)
