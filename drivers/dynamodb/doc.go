@@ -107,9 +107,48 @@
 // lost the driver looks at the head; where somebody else has saved by then, the
 // error is checkpoint.ErrUnavailable.
 //
+// # What may stay behind
+//
+// A process that dies in a save or a deletion may leave items that no head
+// refers to. Its journal lists them, and Purge removes them once it is an hour
+// old. One kind has no journal, since it would cost each save with a history a
+// request or two: a writer that has read a head with older versions, is held up
+// while others save as many times as the history is long or delete the thread,
+// then writes its copy of that head, and dies before its next request. That one
+// item stays. It is never read, since a new life of the thread has other keys,
+// and costs its storage only.
+//
+// # Backups
+//
+// Turn on point-in-time recovery; the driver does not, as it has its price. A
+// restored table is a new one, without time to live and without recovery, which
+// are to be turned on again; the driver then uses it under its name in the DSN.
+// A recovery is exact to a second, and not a snapshot of one moment over many
+// items: with a history or with parts, saves of that second may be found half
+// done. What was saved at least some seconds before is whole. On-demand backups
+// are alike. The command copies a store too, thread by thread:
+// checkpoint copy --history.
+//
 // # Several regions
 //
-// In a global table with eventual consistency each region decides conditions by
-// itself and the last writer wins between regions: keep the writers of a thread
-// in one region. Streams may be turned on; each save is one change of the head.
+// In a global table with multi-Region eventual consistency each region decides
+// conditions by itself, and between regions the last writer of an item wins, by
+// the clock: two saves on the same condition may both succeed, and one is lost.
+// Items travel one by one, so that a reader elsewhere may find a head before its
+// older versions or parts, and gets ErrCorrupt until they have arrived. Keep the
+// readers and writers of a thread in one region, and move them to another when
+// the first is down; the last second or so of saves may be missing there.
+//
+// With multi-Region strong consistency conditions and consistent reads hold
+// across regions, as within one; a save then takes a round trip between regions.
+// DynamoDB has no time to live for such tables: Purge removes what has expired.
+//
+// # Streams
+//
+// Streams may be turned on and change nothing here. A save that keeps one
+// version is one record of the head, INSERT or MODIFY, its payload in state
+// (JSON) or data. Keys that begin with ckpt#v#, ckpt#i#, ckpt#c# and ckpt#j#
+// are older versions, markers, parts and journals; a consumer that follows
+// threads skips them. What time to live removes is a REMOVE by the principal
+// dynamodb.amazonaws.com. Triggers MUST NOT write to the items.
 package dynamodb
