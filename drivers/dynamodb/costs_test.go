@@ -188,8 +188,8 @@ func countThreads(t *testing.T, b driver.Backend, count func(name string, before
 		if n > maxInline {
 			continue
 		}
-		count("save, history 20, "+size.name, saves(kept, n, 20, 23), save(kept, n, 20))
-		count("load version, history 20, "+size.name, nil, read(kept, 10))
+		count("save, history 20, ten of them, "+size.name, saves(kept, n, 20, 40), saves(kept, n, 20, 10))
+		count("load version, history 20, "+size.name, nil, read(kept, 40))
 		count("history of 20, "+size.name, nil, history(kept, 0))
 		count("delete, history 20, "+size.name, nil, remove(kept))
 	}

@@ -53,9 +53,10 @@
 //	list, page of 100          1 Query, 1 BatchGetItem; as 100 loads
 //
 // A save changes nothing that the index holds and costs no unit there, but for
-// the first of a thread. With a history a save is a GetItem, a BatchWriteItem
-// (the present head becomes an older version; what fell out of the history is
-// removed) and a PutItem, and consumes three times the units. A payload in parts
+// the first of a thread. With a history a save is a GetItem and two PutItem, of
+// the present head as an older version and of the new one; every tenth is also a
+// BatchWriteItem that removes the ten versions that have fallen out, which nobody
+// could read any more. It consumes three times the units. A payload in parts
 // costs a journal and one item for each 390,000 bytes more. The page
 // docs/dynamodb-costs.md of this module has requests and units of every
 // operation, for small and large states, as a test measures them.

@@ -175,4 +175,5 @@ const (
 	maxInline   = 395_000         // bytes of payload beside the rest of an item, which has 409,600 at most
 	chunkSize   = 390_000         // bytes of a part of a larger payload
 	maxParts    = 4096
+	sweepBatch  = 10 // versions that a history has dropped before one save removes them
 )

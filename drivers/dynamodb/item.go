@@ -34,7 +34,7 @@ type item struct {
 	swept   int64    // the lowest older version that may still be stored; 0 where first says it
 	ids     []string // of the older versions, newest first, at most maxIDs
 	large   bool     // some version of this life is or was in parts
-	rewrite string   // unique to the last change of the payload by Rewrite
+	rewrite string   // unique to the last change of the payload by Rewrite; see rewritten
 
 	// Of an item that another program wrote, which has no id.
 	legacy  bool
@@ -155,10 +155,17 @@ func (i *item) head() attributes {
 	if i.large {
 		a["large"] = boolean(true)
 	}
-	if i.rewrite != "" {
-		a["rewrite"] = str(i.rewrite)
-	}
 	return a
+}
+
+// rewritten returns the mark of another change by Rewrite. Marks of one version
+// sort in the order of their making, after none.
+func rewritten(before string) string {
+	n := 0
+	if strings.HasPrefix(before, "~") && len(before) > 9 { // else none, or one without order, which sorts before '~'
+		n, _ = strconv.Atoi(before[1:9])
+	}
+	return fmt.Sprintf("~%08d.%s", n+1, rand.Text())
 }
 
 // stored returns the item of a checkpoint under a key.
@@ -172,6 +179,9 @@ func (i *item) stored(key string) attributes {
 		a["chunks"] = str(i.chunks)
 		a["parts"] = num(int64(i.parts))
 		a["digest"] = str(i.digest)
+	}
+	if i.rewrite != "" {
+		a["rewrite"] = str(i.rewrite)
 	}
 	return a
 }

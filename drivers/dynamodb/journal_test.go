@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -91,11 +92,10 @@ func TestJournalOfTheHead(t *testing.T) {
 	}
 	next := &item{Info: newInfo(request("t", "y", 2)), payload: []byte("y"), life: head.life}
 	next.Version = 2
-	before, err := s.supersede(t.Context(), head, next, 2)
-	if err != nil {
+	if _, err := s.supersede(t.Context(), head, next, 2); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.write(t.Context(), before); err != nil {
+	if _, err := s.putOlder(t.Context(), head); err != nil {
 		t.Fatal(err)
 	}
 	finishJournals(t, b)
@@ -136,5 +136,37 @@ func TestLifeOfAnIdSavedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustHold(t, b, thread, 3, 2, 1)
+	}
+}
+
+// TestOvertakenByRewrite: a save that read the head before Rewrite changed it, and
+// comes to store it as an older version after others have, changes nothing.
+func TestOvertakenByRewrite(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	s := inside(t, b)
+	large := strings.Repeat("x", 400<<10)
+	for name, rewrites := range map[string]int{"once": 1, "twice": 2} {
+		t.Run(name, func(t *testing.T) {
+			first := mustSave(t, b, request(name, large, 3))
+			var late *item
+			for n := range rewrites {
+				late = mustHead(t, s, name)
+				if err := b.(driver.Rewriter).Rewrite(t.Context(), driver.RewriteRequest{Key: first.Key, Version: 1, ID: first.ID, Payload: []byte(fmt.Sprint(large, n)), Encoding: "bytes", Now: testNow}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mustSave(t, b, request(name, "y", 3))
+			next := &item{Info: newInfo(request(name, "z", 3)), payload: []byte("z"), life: late.life}
+			next.Version = 2
+			if again, err := s.replace(t.Context(), late, next, 3); err != nil || !again {
+				t.Errorf("the late save = %v, %v, want another attempt", again, err)
+			}
+			mustHold(t, b, name, 2, 1)
+			cp, err := b.Load(t.Context(), driver.LoadRequest{Key: first.Key, Version: 1, Now: testNow})
+			if err != nil || string(cp.Payload) != fmt.Sprint(large, rewrites-1) {
+				t.Errorf("version 1 has %d bytes, %v, want what was written last", len(cp.Payload), err)
+			}
+		})
 	}
 }

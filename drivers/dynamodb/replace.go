@@ -27,8 +27,8 @@ import (
 //  4. The removal of what the new head does not refer to any more, and of the
 //     journal.
 //
-// Older versions that a longer history drops are removed by the save after the
-// next, in its step 2, from swept on: they need no journal.
+// Older versions that a longer history drops are removed ten at a time by a later
+// save, in its step 2, from swept on: they need no journal.
 
 // replace makes next the head in place of old, which is nil where there is
 // none, and reports whether old is the head no more, and nothing was done.
@@ -59,6 +59,13 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 	}
 	if err := s.write(ctx, append(parts, before...)); err != nil {
 		return false, err
+	}
+	if goesOn && keep > 1 {
+		if stale, err := s.putOlder(ctx, old); err != nil {
+			return false, err
+		} else if stale {
+			return true, s.finish(ctx, j)
+		}
 	}
 	if j.outlived() {
 		return false, fmt.Errorf("%w: this save was held up for too long and was given up; save again", driver.ErrUnavailable)
@@ -100,16 +107,42 @@ func (s *session) supersede(ctx context.Context, old, next *item, keep int) ([]t
 	if first < next.first {
 		next.swept = first
 	}
-	copied := *old
-	requests := []types.WriteRequest{put(copied.stored(versionKey(old.life, old.Version)))}
+	var requests []types.WriteRequest
 	if len(ids) > maxIDs {
 		requests = append(requests, put(marker(old.life, ids[maxIDs], old.Version-maxIDs)))
 	}
 	if old.swept == 0 {
 		return requests, nil
 	}
+	if old.first-old.swept < sweepBatch {
+		next.swept = old.swept
+		return requests, nil
+	}
 	swept, err := s.removals(ctx, old, old.swept, old.first-1)
 	return append(requests, swept...), err
+}
+
+// putOlder stores a head as an older version, and reports whether that is one
+// already which Rewrite has changed since the head was read. A save that was
+// overtaken must not bring back what that has replaced.
+func (s *session) putOlder(ctx context.Context, old *item) (stale bool, err error) {
+	condition := "attribute_not_exists(" + keyAttribute + ") OR attribute_not_exists(#rewrite)"
+	in := &dynamodb.PutItemInput{
+		TableName: s.table, Item: old.stored(versionKey(old.life, old.Version)),
+		ConditionExpression: &condition, ExpressionAttributeNames: map[string]string{"#rewrite": "rewrite"},
+	}
+	if old.rewrite != "" {
+		condition += " OR #rewrite <= :rewrite"
+		in.ExpressionAttributeValues = attributes{":rewrite": str(old.rewrite)}
+	}
+	err = s.do(ctx, func(ctx context.Context) error {
+		_, err := s.client.PutItem(ctx, in)
+		if _, stale = conditionFailed(err); stale {
+			return nil
+		}
+		return err
+	})
+	return stale, err
 }
 
 func marker(life, id string, version int64) attributes {
@@ -213,7 +246,7 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 	next := *old
 	next.payload, next.Encoding, next.Size = req.Payload, req.Encoding, len(req.Payload)
 	next.chunks, next.parts, next.digest = "", 0, ""
-	next.rewrite, next.legacy = rand.Text(), false
+	next.rewrite, next.legacy = rewritten(old.rewrite), false
 	j := &journal{Key: req.Key}
 	parts := next.split(len(req.Payload) > maxInline)
 	for _, set := range []chunkSet{{old.chunks, old.parts}, {next.chunks, next.parts}} {
@@ -224,7 +257,7 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 	if next.large && !head.large && old != head {
 		// A removal of the history must know that there are parts in it.
 		marked := *head
-		marked.large, marked.rewrite = true, rand.Text()
+		marked.large, marked.rewrite = true, rewritten(head.rewrite)
 		if err := s.putHead(ctx, head, &marked); err != nil {
 			_, failed := conditionFailed(err)
 			return failed, s.unlessFailed(ctx, err)
@@ -242,8 +275,6 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 	item := next.stored(key)
 	if old == head {
 		item = next.head()
-	} else {
-		item["rewrite"] = str(next.rewrite)
 	}
 	in := &dynamodb.PutItemInput{TableName: s.table, Item: item}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
