@@ -107,7 +107,7 @@ func wait(ctx context.Context, attempt int) bool {
 func refused(err error) bool {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch api.ErrorCode() {
-		case "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "TransactionConflictException", "LimitExceededException":
+		case "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "TransactionConflictException", "ReplicatedWriteConflictException", "LimitExceededException":
 			return true
 		}
 	}

@@ -142,7 +142,8 @@
 //
 // With multi-Region strong consistency conditions and consistent reads hold
 // across regions, as within one; a save then takes a round trip between regions.
-// DynamoDB has no time to live for such tables: Purge removes what has expired.
+// Two regions that write one item at once are told so, and the driver tries
+// again. Where such a table has no time to live, Purge removes what has expired.
 //
 // # Streams
 //

@@ -29,8 +29,12 @@ import (
 func TestErrors(t *testing.T) {
 	credentials(t)
 	var answer atomic.Value
+	var asked atomic.Int32
 	answer.Store("")
-	stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(w, 400, answer.Load().(string)) }))
+	stub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fail(w, 400, answer.Load().(string))
+	}))
 	defer stub.Close()
 	wrongKey := "wrong-" + rand.Text()
 	_, err := bare(t).CreateTable(t.Context(), &dynamodb.CreateTableInput{
@@ -54,11 +58,13 @@ func TestErrors(t *testing.T) {
 		"wrong signature":   {stub.URL, "table", "InvalidSignatureException", driver.ErrUnavailable, "AWS does not accept these credentials"},
 		"throttled":         {stub.URL, "table", "ThrottlingException", driver.ErrUnavailable, "is throttled"},
 		"out of capacity":   {stub.URL, "table", "ProvisionedThroughputExceededException", driver.ErrUnavailable, "is throttled"},
+		"two regions":       {stub.URL, "table", "ReplicatedWriteConflictException", driver.ErrUnavailable, "DynamoDB answered ReplicatedWriteConflictException"},
 		"wrong region":      {stub.URL, "table", "ResourceNotFoundException", driver.ErrUnavailable, "does not exist in this region"},
 		"something unknown": {stub.URL, "table", "OtherException", driver.ErrUnavailable, "DynamoDB answered OtherException"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer.Store(tt.answer)
+			before := asked.Load()
 			b := openTable(t, tt.table, tt.endpoint, "")
 			for call, err := range map[string]error{"Ping": b.Ping(t.Context()), "Save": func() error { _, err := b.Save(t.Context(), request("t", "1", 1)); return err }()} {
 				if call == "Save" && name == "wrong key" {
@@ -70,6 +76,9 @@ func TestErrors(t *testing.T) {
 				if err != nil && strings.Contains(err.Error(), "hunter2") {
 					t.Errorf("%s shows what the service said: %v", call, err)
 				}
+			}
+			if name == "two regions" && asked.Load()-before < 8 {
+				t.Errorf("%d requests: what was not applied for now is to be tried again", asked.Load()-before)
 			}
 		})
 	}
