@@ -362,6 +362,9 @@ func (c *crashSite) leftover(of ...string) int {
 			}
 		}
 	}
+	if c.d.age != nil {
+		c.d.age(c.t)
+	}
 	for ns := range namespaces {
 		store := c.store.Namespace(ns)
 		for info, err := range store.List(ctx, checkpoint.ListOptions{}) {
