@@ -23,9 +23,9 @@ The environment changes the amounts, and SEED repeats the operations of a run:
   SYSTEM=redis KILLS=300 scripts/prove.sh kill
   SYSTEM=sqlite/redis COPIES=10000 scripts/prove.sh copy
 
-SYSTEM is memory, sqlite, postgres, pgbouncer, redis, sentinel or cluster; for
-copy it is FROM or FROM/TO, of memory, sqlite, postgres, redis and dynamodb. All
-where it is empty.
+SYSTEM is memory, sqlite, postgres, pgbouncer, redis, dynamodb, sentinel or
+cluster; for copy it is FROM or FROM/TO, of memory, sqlite, postgres, redis and
+dynamodb. All where it is empty.
 END
 }
 
@@ -63,7 +63,7 @@ part() {
 	case $1 in
 	linearizable) prove TestLinearizable -proof.duration="${DURATION:-10m}" ;;
 	sidebyside) prove TestSideBySide -rapid.checks="${CHECKS:-1000}" -rapid.seed="$seed" ;;
-	kill) prove 'TestKilled|TestKilledWhileMigrating' -proof.kills="${KILLS:-200}" ;;
+	kill) prove 'TestKilled|TestKilledWhileMigrating|TestKilledWhileImporting' -proof.kills="${KILLS:-200}" ;;
 	damage) prove TestDamaged -proof.damages="${DAMAGES:-2000}" ;;
 	fuzz) fuzz ;;
 	load) prove TestManySaves -proof.saves="${SAVES:-10000}" ;;

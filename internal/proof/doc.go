@@ -11,7 +11,8 @@
 //
 //	-proof.seed      what random operations follow from (random, and logged)
 //	-proof.duration  how long TestLinearizable works on each system
-//	-proof.kills     how many processes TestKilled kills on each database
+//	-proof.kills     how many processes TestKilled kills on each database; the
+//	                 tests of migration and import kill half as many
 //	-proof.damages   how often TestDamaged damages what is stored
 //	-proof.saves     how many saves TestManySaves does at once
 //	-proof.soak      how long TestSoak works on each system
