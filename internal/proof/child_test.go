@@ -70,7 +70,12 @@ func (c *victim) play(ctx context.Context, role string) error {
 	failed := make(chan error)
 	for _, work := range []func(context.Context) error{c.save("a"), c.save("b"), c.copy, c.rekey, c.purge, c.delete} {
 		go func() {
-			if err := work(ctx); err != nil {
+			err := work(ctx)
+			for errors.Is(err, checkpoint.ErrUnavailable) { // too many connections of the dead, which the server has not noticed
+				time.Sleep(10 * time.Millisecond)
+				err = work(ctx)
+			}
+			if err != nil {
 				failed <- err
 			}
 		}()
