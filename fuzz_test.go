@@ -2,6 +2,7 @@ package checkpoint_test
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -48,6 +49,32 @@ func FuzzThread(f *testing.F) {
 		infos, err := collect(s.List(t.Context(), checkpoint.ListOptions{Prefix: name}))
 		if err != nil || len(infos) != 1 || infos[0].Thread != name {
 			t.Errorf("List with the prefix %q = %v, %v, want that thread", name, infos, err)
+		}
+	})
+}
+
+// FuzzSaveMetadata: metadata is refused with ErrInvalid before anything is sent,
+// or comes back as it was.
+func FuzzSaveMetadata(f *testing.F) {
+	for _, s := range []string{"", "k", "a\x00b", "\xff", "\n%'\\", strings.Repeat("x", 300), strings.Repeat("x", 5000), "\U0001f916"} {
+		f.Add(s, s)
+		f.Add("k", s)
+	}
+	f.Fuzz(func(t *testing.T, key, value string) {
+		s := newStore(t)
+		want := map[string]string{key: value, "other": "1"}
+		if _, err := s.Save(t.Context(), "t", 1, checkpoint.Metadata(want)); err != nil {
+			if !errors.Is(err, checkpoint.ErrInvalid) {
+				t.Errorf("Save with the metadata %q = %v, want ErrInvalid", want, err)
+			}
+			if _, err := s.Stat(t.Context(), "t"); !errors.Is(err, checkpoint.ErrNotFound) {
+				t.Errorf("after a refused save, Stat = %v, want ErrNotFound", err)
+			}
+			return
+		}
+		info, err := s.Stat(t.Context(), "t")
+		if err != nil || !maps.Equal(info.Metadata, want) {
+			t.Errorf("Stat = %q, %v, want the metadata %q", info.Metadata, err, want)
 		}
 	})
 }

@@ -63,6 +63,40 @@ func TestInfoDamaged(t *testing.T) {
 	}
 }
 
+// FuzzInfo gives parseInfo, and those who read answers with an info in them, any
+// text. What is read can be written again and is the same then.
+func FuzzInfo(f *testing.F) {
+	at := time.UnixMicro(1_767_323_045_678_901).UTC()
+	f.Add(line(f, driver.Info{ID: "A b", Version: 3, Encoding: "json", Size: 9, CreatedAt: at, SavedAt: at, Metadata: map[string]string{"k": "v"}}))
+	f.Add(line(f, driver.Info{ID: "ABC", Version: 1, Encoding: "json+zstd", CreatedAt: at, SavedAt: at, ExpiresAt: at}))
+	f.Add("1 9223372036854775807 -9223372036854775808 - %41 0 0 % {}")
+	f.Add("1 1 1 1 %zz 1 1 %4 null")
+	f.Fuzz(func(t *testing.T, text string) {
+		key := driver.Key{Namespace: "n", Thread: "t"}
+		for _, prefix := range []string{"+", "=", "!", "m", "?", ""} {
+			verdictOf(key, prefix+text)
+		}
+		for _, reply := range [][]string{{text}, {text, "payload"}, {text, "payload", text}} {
+			if cp, err := checkpointOf(driver.LoadRequest{Key: key, Now: at}, reply); err != nil && !errors.Is(err, driver.ErrCorrupt) && !errors.Is(err, driver.ErrNotFound) {
+				t.Errorf("checkpointOf(%q) = %+v, %v, want ErrCorrupt", reply, cp, err)
+			}
+		}
+		info, err := parseInfo(key, text)
+		if err != nil {
+			if !errors.Is(err, driver.ErrCorrupt) {
+				t.Errorf("parseInfo(%q): %v, want ErrCorrupt", text, err)
+			}
+			return
+		}
+		if info.Version < 1 || info.Size < 0 {
+			t.Errorf("parseInfo(%q) = %+v, want a version and a size", text, info)
+		}
+		if again, err := parseInfo(key, line(t, info)); err != nil || fmt.Sprint(again) != fmt.Sprint(info) {
+			t.Errorf("parseInfo(%q) = %+v, written and read again %+v, %v", text, info, again, err)
+		}
+	})
+}
+
 // TestShards holds the places of some threads: a change would lose them.
 func TestShards(t *testing.T) {
 	t.Parallel()
