@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/dynamodb"
 	"github.com/go-ckpt/checkpoint/drivers/postgres"
 	"github.com/go-ckpt/checkpoint/drivers/redis"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
@@ -69,6 +70,9 @@ var withBadPassword = []struct{ driver, dsn string }{
 	{"postgres", "hunter2"},
 	{"sqlite", "postgres://user:hunter2@127.0.0.1:1/db"},
 	{"sqlite", "file://user:hunter2@127.0.0.1/agents.db"},
+	{"dynamodb", "dynamodb://user:hunter2@table"},
+	{"dynamodb", "dynamodb://table?secret_access_key=hunter2"},
+	{"dynamodb", "postgres://user:hunter2@127.0.0.1:1/db"},
 	{"memory", "redis://user:hunter2@127.0.0.1:1/0"},
 	{"redis://user:hunter2@127.0.0.1:1/0/and/more", "redis"},
 }
@@ -78,6 +82,7 @@ var parseConfigs = map[string]func(dsn string) (any, error){
 	"redis":    func(dsn string) (any, error) { return redis.ParseConfig(dsn) },
 	"postgres": func(dsn string) (any, error) { return postgres.ParseConfig(dsn) },
 	"sqlite":   func(dsn string) (any, error) { return sqlite.ParseConfig(dsn) },
+	"dynamodb": func(dsn string) (any, error) { return dynamodb.ParseConfig(dsn) },
 }
 
 func parseConfig(driverName string) func(string) (any, error) {
@@ -121,6 +126,41 @@ func TestNoPasswordShows(t *testing.T) {
 				t.Errorf("the log shows the password: %s", &log)
 			}
 		})
+	}
+}
+
+// TestNoAWSSecretShows: a secret that the SDK takes from the environment shows as
+// little as one in a DSN. It sets the environment, and so does not run in
+// parallel.
+func TestNoAWSSecretShows(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", password)
+	t.Setenv("AWS_SESSION_TOKEN", password)
+	const dsn = "dynamodb://table?region=us-east-1&endpoint=http://127.0.0.1:1"
+	b, err := open("dynamodb", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	var log bytes.Buffer
+	store := checkpoint.New(b, checkpoint.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, saveErr := store.Save(ctx, "thread", "state")
+	_, loadErr := store.Load(ctx, "thread", new(any))
+	pingErr := b.Ping(ctx)
+	if saveErr == nil || loadErr == nil || pingErr == nil {
+		t.Errorf("errors of an unreachable database: %v, %v, %v, want three", saveErr, loadErr, pingErr)
+	}
+	config, err := parseConfig("dynamodb")(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{b, store, config, saveErr, loadErr, pingErr, []any{b, store, config}} {
+		noPassword(t, v)
+	}
+	if strings.Contains(log.String(), password) {
+		t.Errorf("the log shows the secret: %s", &log)
 	}
 }
 
