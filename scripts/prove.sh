@@ -39,14 +39,18 @@ prove() { # TEST FLAGS...
 	go test ./internal/proof -count=1 -timeout 0 -v -run "^($test)\$${system}" -proof.seed="$seed" "$@"
 }
 
+# fuzz runs two targets at a time, each on one processor. Go fuzzes one target of
+# one package at a time.
 fuzz() {
-	local package target
-	go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | while read -r package; do
-		go test -list '^Fuzz' "$package" | { grep '^Fuzz' || true; } | while read -r target; do
-			echo "==> $package $target"
-			go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}"
-		done
-	done
+	targets | xargs -P 2 -L 1 bash -c '
+		out=$(go test "./$(dirname "$0")" -run "^\$" -fuzz "^$1\$" -fuzztime "${FUZZTIME:-20s}" -parallel 1 2>&1) ||
+			{ printf "%s\n" "$out"; printf "FAILED: %s in %s\n" "$1" "$0"; exit 255; }
+		printf "==> %s %s\n" "$1" "$(tail -n 1 <<<"$out")"'
+}
+
+# targets prints every fuzz target of the module and the file it is in.
+targets() {
+	grep -rEo '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's/^\.\///; s/:func / /' | sort
 }
 
 # copy works on one pair at a time.
