@@ -44,6 +44,8 @@ func TestSuite(t *testing.T) {
 		driver driver.Driver
 		dsn    func(t *testing.T) string
 	}{
+		"sentinel": {redis.Driver{}, func(t *testing.T) string { return testserver.RedisSentinel(t) }},
+		"cluster":  {redis.Driver{}, func(t *testing.T) string { return testserver.RedisCluster(t) }},
 		"memory":   {memoryDriver, func(*testing.T) string { return "memory:sealed" }},
 		"sqlite":   {sqlite.Driver{}, func(t *testing.T) string { return filepath.Join(t.TempDir(), "sealed.db") }},
 		"redis":    {redis.Driver{}, func(t *testing.T) string { return testserver.Redis(t) }},
