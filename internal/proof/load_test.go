@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/zstd"
 )
 
 // TestNoGoroutineLeft uses and closes handles, also in the middle of their work,
@@ -26,6 +27,7 @@ func TestNoGoroutineLeft(t *testing.T) {
 			before := goleak.IgnoreCurrent()
 			for _, interrupted := range []bool{false, true} {
 				use(t, d, interrupted)
+				wander(t, d, interrupted)
 			}
 			if err := goleak.Find(before); err != nil {
 				t.Error(err)
@@ -73,6 +75,58 @@ func use(t *testing.T, d *deployment, interrupted bool) {
 		t.Errorf("Close: %v", err)
 	}
 	done.Wait()
+}
+
+// wander uses what works on many threads, of compressed and encrypted states, and
+// iterators: to their end, or interrupted and left half-way.
+func wander(t *testing.T, d *deployment, interrupted bool) {
+	t.Helper()
+	b, err := open(d.driver, d.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := checkpoint.New(b, checkpoint.WithNamespace("wander"), checkpoint.WithHistory(keep),
+		checkpoint.WithCompression(zstd.Compressor), checkpoint.WithEncryption(crashKeys(0)))
+	target, err := checkpoint.Open("memory", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	for i := range 20 {
+		for range keep {
+			if _, err := checkpoint.Update(t.Context(), store, fmt.Sprint("thread-", i), func(s *state) error { s.N++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	if interrupted {
+		// The progress of both ends them in their midst.
+		_, err = checkpoint.Copy(ctx, target, store, checkpoint.CopyOptions{History: true, Concurrency: 4, Progress: func(checkpoint.CopyStats) {
+			if n++; n == 3 {
+				cancel()
+			}
+		}})
+	} else {
+		_, err = checkpoint.Copy(ctx, target, store, checkpoint.CopyOptions{History: true, Concurrency: 4})
+	}
+	if (err != nil) != interrupted {
+		t.Errorf("Copy = %v, interrupted %v", err, interrupted)
+	}
+	if _, err := checkpoint.Rekey(ctx, store, checkpoint.RekeyOptions{Concurrency: 4}); (err != nil) != interrupted {
+		t.Errorf("Rekey = %v, interrupted %v", err, interrupted)
+	}
+	for range store.List(t.Context(), checkpoint.ListOptions{}) {
+		break
+	}
+	for range store.History(t.Context(), "thread-1", checkpoint.HistoryOptions{}) {
+		break
+	}
+	if err := store.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
 }
 
 // TestManySaves saves from many goroutines at once over one handle and its pool
