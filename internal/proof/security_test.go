@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
@@ -113,6 +114,29 @@ func TestBounds(t *testing.T) {
 		}
 		if _, err := reader.Load(ctx, "bomb", new(string)); class(err) != driver.ErrTooLarge.Error() {
 			t.Errorf("Load of a state that unpacks to 16 MiB = %v, want ErrTooLarge", err)
+		}
+	})
+}
+
+// TestDeepJSON: a state that another writer has nested a hundred thousand deep is
+// ErrCorrupt, and not the end of the process or of the database's session.
+func TestDeepJSON(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d *deployment) {
+		b := d.handle(t)
+		const depth = 100_000
+		payload := []byte(strings.Repeat("[", depth) + strings.Repeat("]", depth))
+		req := driver.SaveRequest{Key: driver.Key{Namespace: "deep", Thread: "thread"}, ID: "id", Payload: payload, Encoding: "json", Now: crashNow, Keep: 1}
+		if _, err := b.Save(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+		store := checkpoint.New(b, checkpoint.WithNamespace("deep"), checkpoint.WithClock(func() time.Time { return crashNow }))
+		for _, target := range []any{new(any), new([]any), new(state)} {
+			if _, err := store.Load(t.Context(), "thread", target); class(err) != driver.ErrCorrupt.Error() {
+				t.Errorf("Load into a %T = %v, want ErrCorrupt", target, err)
+			}
+		}
+		if info, err := store.Stat(t.Context(), "thread"); err != nil || info.Size != len(payload) {
+			t.Errorf("Stat = %d bytes, %v, want %d", info.Size, err, len(payload))
 		}
 	})
 }
