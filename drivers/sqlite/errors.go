@@ -67,8 +67,19 @@ func (s *session) explain(ctx context.Context, err error) error {
 		kind, advice = driver.ErrCorrupt, fmt.Sprintf("%s is damaged: restore a backup, or save what can be read with the command .recover of the sqlite3 shell", s.name)
 	default:
 		advice = s.name
+		if contradicts(err) {
+			kind, advice = driver.ErrCorrupt, fmt.Sprintf("rows of the thread in %s contradict each other; delete it to use its name again", s.name)
+		}
 	}
 	return fmt.Errorf("%w: %s (%w)", kind, advice, err)
+}
+
+// contradicts reports whether a row that is already there stands in the way of
+// one that the driver's own transaction found to be the next: somebody else has
+// changed the rows. Triggers of somebody's own refuse with another code.
+func contradicts(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE || e.Code() == codes.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 // known reports whether err is one of package driver's already.
