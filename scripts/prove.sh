@@ -46,9 +46,9 @@ fuzz() {
 	targets | xargs -P 2 -L 1 bash -c 'fuzz_one "$@" || exit 255' fuzz
 }
 
-# fuzz_one fuzzes a target of the package of a file. Go may report the end of the
-# time as a failure ("context deadline exceeded", golang.org/issue/75804): what it
-# has found is a failing input, which it writes and says so.
+# fuzz_one fuzzes a target of the package of a file. Go sometimes reports the end
+# of the time as a failure ("context deadline exceeded"): what it has found is a
+# failing input, which it writes and says so.
 fuzz_one() { # FILE TARGET
 	local time=${FUZZTIME:-20s} out
 	[ "$2" != FuzzUnpack ] || time=${UNPACKTIME:-$time}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -44,6 +45,10 @@ func removeParts(set chunkSet) []types.WriteRequest {
 	}
 	return requests
 }
+
+// maxJournal bounds the versions of a journal that is read: a damaged one must
+// not have Purge count to the end of the numbers.
+const maxJournal = 10_000_000
 
 // journalAge is how old a journal is before Purge takes its writer for dead.
 const journalAge = time.Hour
@@ -98,7 +103,12 @@ func (s *session) open(ctx context.Context, j *journal) error {
 func readJournal(a attributes) (*journal, error) {
 	r := &reader{a: a}
 	j := new(journal)
-	if err := json.Unmarshal([]byte(r.text("journal")), j); err != nil || j.ID == "" {
+	bad := json.Unmarshal([]byte(r.text("journal")), j) != nil || j.ID == "" ||
+		j.From < 0 || j.To > driver.MaxVersion || j.To-j.From >= maxJournal
+	for _, set := range j.Chunks {
+		bad = bad || set.Parts < 0 || set.Parts > maxParts
+	}
+	if bad {
 		return nil, fmt.Errorf("%w: a journal cannot be read", driver.ErrCorrupt)
 	}
 	return j, nil
@@ -118,10 +128,23 @@ func (s *session) clean(ctx context.Context, j *journal) error {
 		}
 		requests = append(requests, removed...)
 	}
-	if err := s.write(ctx, requests); err != nil || j.ID == "" {
+	if err := s.write(ctx, distinct(requests)); err != nil || j.ID == "" {
 		return err
 	}
 	return s.write(ctx, []types.WriteRequest{remove(journalKey(j.ID))})
+}
+
+// distinct leaves out removals of what is removed already: a head and its copy
+// as an older version have the same parts, and DynamoDB refuses a request that
+// names a key twice.
+func distinct(removals []types.WriteRequest) []types.WriteRequest {
+	seen := make(map[string]bool, len(removals))
+	return slices.DeleteFunc(removals, func(w types.WriteRequest) bool {
+		key := w.DeleteRequest.Key[keyAttribute].(*types.AttributeValueMemberS).Value
+		known := seen[key]
+		seen[key] = true
+		return known
+	})
 }
 
 // cleanQuietly is clean after a change that has been made: what it could not

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
@@ -168,5 +170,27 @@ func TestOvertakenByRewrite(t *testing.T) {
 				t.Errorf("version 1 has %d bytes, %v, want what was written last", len(cp.Payload), err)
 			}
 		})
+	}
+}
+
+// TestDeleteAfterACopy: a save that died has left a copy of a head that is in
+// parts, so that the parts are named twice, which DynamoDB refuses in one request.
+func TestDeleteAfterACopy(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	s := inside(t, b)
+	large := strings.Repeat("x", maxInline+1)
+	for range 2 {
+		mustSave(t, b, request("t", large, 3))
+	}
+	head := mustHead(t, s, "t")
+	if err := s.write(t.Context(), []types.WriteRequest{put(head.stored(versionKey(head.life, head.Version)))}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Delete(t.Context(), head.Key); err != nil {
+		t.Fatal(err)
+	}
+	if n := countItems(t, b); n != 0 {
+		t.Errorf("%d items are left", n)
 	}
 }
