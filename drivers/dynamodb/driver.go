@@ -162,7 +162,14 @@ type session struct {
 	*backend
 	client    *dynamodb.Client
 	table     *string
-	preparing bool // the table is being made or looked at
+	preparing bool  // the table is being made or looked at
+	gone      sweep // what a save has removed in an attempt that failed
+}
+
+// A sweep is the versions of a life below some version, which are no more.
+type sweep struct {
+	life  string
+	below int64
 }
 
 // Limits of what goes into one request.
@@ -175,5 +182,6 @@ const (
 	maxInline   = 395_000         // bytes of payload beside the rest of an item, which has 409,600 at most
 	chunkSize   = 390_000         // bytes of a part of a larger payload
 	maxParts    = 4096
+	attempts    = 50 // to change a thread that others change at the same time, a tenth of a second apart
 	sweepBatch  = 10 // versions that a history has dropped before one save removes them
 )

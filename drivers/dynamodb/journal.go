@@ -161,6 +161,12 @@ func (s *session) finish(ctx context.Context, j *journal) error {
 	if err != nil {
 		return err
 	}
+	return s.finishBeside(ctx, j, head)
+}
+
+// finishBeside is finish with the head as it was read after the writer gave up;
+// nil is none.
+func (s *session) finishBeside(ctx context.Context, j *journal, head *item) error {
 	if head != nil {
 		if j.From != 0 && head.life == j.Life {
 			// In one life the lowest version that the head refers to only

@@ -161,8 +161,10 @@ func TestOvertakenByRewrite(t *testing.T) {
 			mustSave(t, b, request(name, "y", 3))
 			next := &item{Info: newInfo(request(name, "z", 3)), payload: []byte("z"), life: late.life}
 			next.Version = 2
-			if again, err := s.replace(t.Context(), late, next, 3); err != nil || !again {
-				t.Errorf("the late save = %v, %v, want another attempt", again, err)
+			if begun, err := s.replace(t.Context(), late, next, 3); err != nil || begun == nil {
+				t.Errorf("the late save = %v, %v, want another attempt", begun, err)
+			} else if _, err := s.startOver(t.Context(), begun, 0); err != nil {
+				t.Fatal(err)
 			}
 			mustHold(t, b, name, 2, 1)
 			cp, err := b.Load(t.Context(), driver.LoadRequest{Key: first.Key, Version: 1, Now: testNow})

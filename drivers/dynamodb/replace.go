@@ -31,8 +31,9 @@ import (
 // save, in its step 2, from swept on: they need no journal.
 
 // replace makes next the head in place of old, which is nil where there is
-// none, and reports whether old is the head no more, and nothing was done.
-func (s *session) replace(ctx context.Context, old, next *item, keep int) (again bool, err error) {
+// none. If old is the head no more, nothing was done, and replace returns what it
+// has begun, for startOver.
+func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun *journal, err error) {
 	goesOn := old != nil && next.life == old.life && next.Version == old.Version+1
 	if goesOn && old.legacy {
 		goesOn = keep > 1 // its item is no version of ours until it is copied
@@ -42,7 +43,7 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 	var before []types.WriteRequest
 	if goesOn && keep > 1 {
 		if before, err = s.supersede(ctx, old, next, keep); err != nil {
-			return false, err
+			return nil, err
 		}
 		if old.first == 0 && old.swept == 0 { // a head that knows of no older versions
 			j.Life, j.From, j.To, j.Latest = old.life, old.Version, old.Version, old.Version
@@ -55,20 +56,25 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 		j.Chunks = append(j.Chunks, chunkSet{next.chunks, next.parts})
 	}
 	if err := s.open(ctx, j); err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := s.write(ctx, append(parts, before...)); err != nil {
-		return false, err
+		return nil, err
+	}
+	if goesOn && keep > 1 && old.sweeps() {
+		// Another attempt must not take so long again, or it would never be
+		// quicker than those who change the head.
+		s.gone = sweep{old.life, old.first}
 	}
 	if goesOn && keep > 1 {
 		if stale, err := s.putOlder(ctx, old); err != nil {
-			return false, err
+			return nil, err
 		} else if stale {
-			return true, s.finish(ctx, j)
+			return j, nil
 		}
 	}
 	if j.outlived() {
-		return false, fmt.Errorf("%w: this save was held up for too long and was given up; save again", driver.ErrUnavailable)
+		return nil, fmt.Errorf("%w: this save was held up for too long and was given up; save again", driver.ErrUnavailable)
 	}
 	if err := s.putHead(ctx, old, next); err != nil {
 		if _, failed := conditionFailed(err); failed {
@@ -76,11 +82,11 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 			if goesOn && keep > 1 {
 				j.Life, j.From, j.To, j.Latest = old.life, old.Version, old.Version, old.Version
 			}
-			return true, s.finish(ctx, j)
+			return j, nil
 		}
 		info, err := s.recognise(ctx, next.Key, next.ID, err)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		next.Info = info
 	}
@@ -88,7 +94,7 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (again
 	if next.first != 0 && next.first <= j.From {
 		j.From = 0
 	}
-	return false, s.cleanQuietly(ctx, j)
+	return nil, s.cleanQuietly(ctx, j)
 }
 
 // supersede plans the history of the new head: the present one becomes an older
@@ -111,16 +117,22 @@ func (s *session) supersede(ctx context.Context, old, next *item, keep int) ([]t
 	if len(ids) > maxIDs {
 		requests = append(requests, put(marker(old.life, ids[maxIDs], old.Version-maxIDs)))
 	}
-	if old.swept == 0 {
+	if !old.sweeps() {
+		if old.swept != 0 {
+			next.swept = old.swept
+		}
 		return requests, nil
 	}
-	if old.first-old.swept < sweepBatch {
-		next.swept = old.swept
+	if s.gone == (sweep{old.life, old.first}) {
 		return requests, nil
 	}
 	swept, err := s.removals(ctx, old, old.swept, old.first-1)
 	return append(requests, swept...), err
 }
+
+// sweeps reports whether the save after a head removes what the history has
+// dropped so far.
+func (i *item) sweeps() bool { return i.swept != 0 && i.first-i.swept >= sweepBatch }
 
 // putOlder stores a head as an older version, and reports whether that is one
 // already which Rewrite has changed since the head was read. A save that was

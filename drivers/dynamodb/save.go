@@ -65,23 +65,21 @@ func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (drive
 	}
 	e.assign(a)
 
-	// The thread must have no other items, and must not have expired; an item
-	// of another program, which has no id, is for saveOver too.
-	alone := e.name("id") + " <> :id AND attribute_not_exists(" + e.name("first") + ") AND attribute_not_exists(" + e.name("swept") +
-		") AND attribute_not_exists(" + e.name("chunks") + ") AND (attribute_not_exists(#expires_at) OR #expires_at > :now)"
-	e.values[":now"] = micros(req.Now)
-	absent := "attribute_not_exists(" + keyAttribute + ")"
-	condition := absent + " OR (attribute_exists(#id) AND " + alone + ")"
-	switch {
-	case req.Match.Absent:
-		condition = absent
-		delete(e.values, ":now")
-		delete(e.names, "#first")
-		delete(e.names, "#swept")
-		delete(e.names, "#chunks")
-	case req.Match.ID != "":
-		condition = "#id = :match AND " + alone
-		e.values[":match"] = str(req.Match.ID)
+	condition := "attribute_not_exists(" + keyAttribute + ")"
+	if !req.Match.Absent {
+		// The thread must have no other items, must not have expired, and must
+		// have a version to go on to; an item of another program, which has no
+		// id, is for saveOver too.
+		alone := "attribute_exists(#id) AND #id <> :id AND attribute_not_exists(" + e.name("first") +
+			") AND attribute_not_exists(" + e.name("swept") + ") AND attribute_not_exists(" + e.name("chunks") +
+			") AND #version < :highest AND (attribute_not_exists(#expires_at) OR #expires_at > :now)"
+		e.values[":now"], e.values[":highest"] = micros(req.Now), num(driver.MaxVersion)
+		if req.Match.ID == "" {
+			condition += " OR (" + alone + ")"
+		} else {
+			condition = "#id = :match AND " + alone
+			e.values[":match"] = str(req.Match.ID)
+		}
 	}
 	var out *dynamodb.UpdateItemOutput
 	err := s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) (err error) {
@@ -202,23 +200,33 @@ func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *ite
 		next := &item{Info: newInfo(req), payload: req.Payload, life: rand.Text()}
 		if live {
 			if old.Version == driver.MaxVersion {
-				return driver.Info{}, fmt.Errorf("%w: the thread has reached the highest version", driver.ErrTooLarge)
+				return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
 			}
 			next.Version, next.CreatedAt, next.life = old.Version+1, old.CreatedAt, old.life
 		}
-		again, err := s.replace(ctx, old, next, req.Keep)
-		if err != nil || !again {
+		begun, err := s.replace(ctx, old, next, req.Keep)
+		if err != nil || begun == nil {
 			return next.Info, err
 		}
-		if old, err = s.reread(ctx, req.Key, attempt); err != nil {
+		if old, err = s.startOver(ctx, begun, attempt); err != nil {
 			return driver.Info{}, err
 		}
 	}
 }
 
+// startOver reads the head again after somebody else has changed it, and removes
+// what replace had begun.
+func (s *session) startOver(ctx context.Context, begun *journal, attempt int) (*item, error) {
+	head, err := s.reread(ctx, begun.Key, attempt)
+	if err != nil {
+		return nil, err
+	}
+	return head, s.finishBeside(ctx, begun, head)
+}
+
 // reread reads the head again after somebody else has changed it.
 func (s *session) reread(ctx context.Context, key driver.Key, attempt int) (*item, error) {
-	if attempt == 30 {
+	if attempt == attempts {
 		return nil, fmt.Errorf("%w: too many others are saving this thread", driver.ErrUnavailable)
 	}
 	if attempt > 0 && !wait(ctx, min(attempt, 3)) {
@@ -271,11 +279,11 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 		return err
 	}
 	defer b.leave()
+	old, err := s.head(ctx, req.Key)
+	if err != nil {
+		return err
+	}
 	for attempt := 0; ; attempt++ {
-		old, err := s.reread(ctx, req.Key, attempt)
-		if err != nil {
-			return err
-		}
 		next := &item{Info: req.Info, payload: req.Payload, life: rand.Text()}
 		next.Size = len(req.Payload)
 		if old != nil && !old.Expired(req.Now) {
@@ -297,7 +305,11 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 				next.life = old.life
 			}
 		}
-		if again, err := s.replace(ctx, old, next, req.Keep); err != nil || !again {
+		begun, err := s.replace(ctx, old, next, req.Keep)
+		if err != nil || begun == nil {
+			return err
+		}
+		if old, err = s.startOver(ctx, begun, attempt); err != nil {
 			return err
 		}
 	}
