@@ -30,10 +30,10 @@ const (
 )
 
 // copyThreads returns how many threads TestCopyPairs copies between each two
-// stores: 40, or what CHECKPOINT_TEST_COPY says. "scripts/prove.sh copy" runs
+// stores: 20, or what CHECKPOINT_TEST_COPY says. "scripts/prove.sh copy" runs
 // the long form, of 10,000.
 func copyThreads(t *testing.T) int {
-	n, err := strconv.Atoi(firstOf(os.Getenv("CHECKPOINT_TEST_COPY"), "40"))
+	n, err := strconv.Atoi(firstOf(os.Getenv("CHECKPOINT_TEST_COPY"), "20"))
 	if err != nil || n < 10 {
 		t.Fatalf("CHECKPOINT_TEST_COPY: want a number of threads, at least 10")
 	}
