@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,7 +24,7 @@ func comparison(t *testing.T, s *subject) section {
 	save, load := s.bare.Does()
 	out := section{
 		title: s.name,
-		text:  fmt.Sprintf("%s. The floor of a save is one bare %s, that of a load one bare %s.", s.versions, save, load),
+		text:  strings.TrimSpace(fmt.Sprintf("%s. The floor of a save is one bare %s, that of a load one bare %s. %s", s.versions, save, load, s.note)),
 	}
 	sizes := s.sizes
 	if !*write {

@@ -62,7 +62,7 @@ func growth(t *testing.T, s *subject) section {
 	out := section{
 		title: s.name + ", a growing conversation",
 		text: fmt.Sprintf("%d steps of 2 KB more each, history %d. Written: %s. Stored: %s. The bare client overwrites one state and keeps no history, "+
-			"so its time is what moving the states costs, and the rest goes into keeping the older ones.", *steps, history, s.writtenIs, s.storedIs),
+			"so its time is what moving the states costs; the rest is the driver's, most of it for keeping the older ones.", *steps, history, s.writtenIs, s.storedIs),
 		table: "| | |\n|---|---:|\n",
 	}
 	row := func(name, value string) { out.table += "| " + name + " | " + value + " |\n" }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -172,6 +171,9 @@ func openDynamoDB(t *testing.T, p purpose) *subject {
 		sizes:     allSizes[:2], // an item holds 400 KB: a larger state has no floor of one request
 		writtenIs: "bytes that the server received",
 		storedIs:  "not told by DynamoDB Local",
+		note: "The floor puts an item without a condition. A save updates one on a condition and gets its version back, and with it the state, " +
+			"since DynamoDB returns all of what an update has set or nothing: DynamoDB Local takes 0.3 ms longer for the one and, at 100 KB, 1 ms for the other. " +
+			"A save with a history is three requests, and beyond 100 versions four.",
 	}
 	endpoint := testserver.DynamoDB(t)
 	s.written = func(context.Context) (int64, error) { return 0, nil }
@@ -209,13 +211,15 @@ func version(t *testing.T, program string, arg string) string {
 	return line
 }
 
-// module names a module of this program with its version.
+// module names a module with the version in go.mod; a test's build info has none.
 func module(path string) string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			if m.Path == path {
-				return path + " " + m.Version
-			}
+	text, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		return path
+	}
+	for line := range strings.Lines(string(text)) {
+		if version, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimSpace(line), "require "), path+" "); ok {
+			return path + " " + version
 		}
 	}
 	return path

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -47,7 +48,7 @@ should be, where one was set.
 				floor, ratio = short(r.Floor), fmt.Sprintf("%.2f", r.ratio())
 			}
 			if r.Target > 0 {
-				goal, met = fmt.Sprintf("%.2f", r.Target), verdict(r.ratio() <= r.Target)
+				goal, met = fmt.Sprintf("%.2f", r.Target), verdict(math.Round(100*r.ratio()) <= math.Round(100*r.Target)) // as they are printed
 			}
 			fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s | %s | %s |\n", r.Name, size(r.Size), r.Callers, short(r.Ours), floor, ratio, goal, met)
 		}

@@ -18,6 +18,7 @@ type subject struct {
 	backend  driver.Backend
 	bare     bareclient.Client
 	sizes    []int
+	note     string // what explains the figures
 
 	// What the driver has written so far, and what its data takes now; the texts
 	// say how that was found.
