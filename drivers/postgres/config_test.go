@@ -81,6 +81,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"password='s3cret", wantKeywords},
 		{`password=s3cret\`, wantKeywords},
 		{"host=db s3cret", wantKeywords},
+		{"host=db user= password=s3cret", `invalid DSN: word "user" has no value before the next word; write user='' for none, or put the value into quotes`},
 		{"host=db host=other", `invalid DSN: word "host" is given twice`},
 		{"host=db?host=other", `invalid DSN: word "host" is given twice, before and after the '?'`},
 		{"postgres://ann:s3cret@db/agents?password=x", `invalid DSN: word "password" is given twice, before and after the '?'`},

@@ -278,6 +278,11 @@ func parseKeywords(base string) ([]setting, error) {
 		if !ok {
 			return nil, errKeywords
 		}
+		// libpq takes "user= password=secret" for a user named password=secret,
+		// who then stands in logs.
+		if trimmed := trimSpace(after); len(trimmed) < len(after) && !strings.HasPrefix(trimmed, "'") && strings.Contains(value, "=") {
+			return nil, fmt.Errorf("word %q has no value before the next word; write %s='' for none, or put the value into quotes", name, name)
+		}
 		settings = append(settings, setting{name, value})
 		rest = tail
 	}
