@@ -75,6 +75,8 @@ func TestParseConfigErrors(t *testing.T) {
 		{"postgres://ann:s3cret%zz@db/agents", wantURL},
 		{"postgres://ann:s3cret@db:1:2/agents", wantURL},
 		{"postgres://ann:s3cret@[db]/agents", wantURL},
+		{"postgres:///ann:s3cret@db/agents", wantURL},
+		{"postgres://db/a/b", wantURL},
 		{"postgres://ann:s3cret@db:port/agents", `invalid DSN: word "port" is "port": want one or more port numbers, with commas between`},
 		{"postgres://ann:s3cret@db:70000/agents", `invalid DSN: word "port" is "70000": want one or more port numbers, with commas between`},
 		{"agents", wantKeywords},

@@ -198,6 +198,9 @@ var errURL = errors.New("want postgres://user:password@host:port/database?word=v
 func parseURL(base string) ([]setting, error) {
 	_, rest, _ := strings.Cut(base, "://")
 	authority, database, _ := strings.Cut(rest, "/")
+	if strings.ContainsAny(database, "/@") {
+		return nil, errURL // what stands after a '/' in a name or password, which had to be escaped
+	}
 	hosts := authority
 	var settings []setting
 	add := func(name, escaped string) error {
