@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/lib/pq"
@@ -116,11 +117,21 @@ func (c Config) attrs() []slog.Attr {
 	c = c.withDefaults()
 	attrs := []slog.Attr{slog.String("table", c.Table)}
 	if c.server != nil {
-		attrs = append(attrs, slog.String("host", c.server.Host), slog.Int("port", int(c.server.Port)),
-			slog.String("database", c.server.Database), slog.String("user", c.server.User))
+		attrs = append(attrs, slog.String("host", shown(c.server.Host)), slog.Int("port", int(c.server.Port)),
+			slog.String("database", shown(c.server.Database)), slog.String("user", shown(c.server.User)))
 	}
 	return append(attrs, slog.Int("max_connections", c.MaxConnections), slog.Int("min_connections", c.MinConnections),
 		slog.Bool("migrate", !c.NoMigrate), slog.Bool("prepare", !c.NoPrepare))
+}
+
+// shown is what may be shown of a name. One that looks like a piece of a DSN is
+// kept back: a quote or an escape in the wrong place has put it there, and a
+// password may have come along.
+func shown(name string) string {
+	if strings.ContainsAny(name, "=:@?&") {
+		return "(not shown)"
+	}
+	return name
 }
 
 // Format implements fmt.Formatter: no verb shows a password.
