@@ -117,7 +117,7 @@ func (c Config) attrs() []slog.Attr {
 	c = c.withDefaults()
 	attrs := []slog.Attr{slog.String("table", c.Table)}
 	if c.server != nil {
-		attrs = append(attrs, slog.String("host", shown(c.server.Host)), slog.Int("port", int(c.server.Port)),
+		attrs = append(attrs, slog.String("host", shownHost(c.server.Host)), slog.Int("port", int(c.server.Port)),
 			slog.String("database", shown(c.server.Database)), slog.String("user", shown(c.server.User)))
 	}
 	return append(attrs, slog.Int("max_connections", c.MaxConnections), slog.Int("min_connections", c.MinConnections),
@@ -128,7 +128,15 @@ func (c Config) attrs() []slog.Attr {
 // kept back: a quote or an escape in the wrong place has put it there, and a
 // password may have come along.
 func shown(name string) string {
-	if strings.ContainsAny(name, "=:@?&") {
+	if strings.Contains(name, ":") {
+		return "(not shown)"
+	}
+	return shownHost(name)
+}
+
+// shownHost is shown of a host, which has colons if it is an address.
+func shownHost(name string) string {
+	if strings.ContainsAny(name, "=@?&") {
 		return "(not shown)"
 	}
 	return name

@@ -100,7 +100,7 @@ func (b *backend) warn(ctx context.Context) {
 			l = slog.Default()
 		}
 		l.WarnContext(ctx, "checkpoint: nobody verifies who the PostgreSQL server is, and without TLS on it states and passwords cross the network in the clear; add sslmode=verify-full to the DSN, or sslmode=prefer if the network is yours",
-			slog.String("host", shown(b.cfg.server.Host)))
+			slog.String("host", shownHost(b.cfg.server.Host)))
 	})
 }
 
