@@ -23,8 +23,10 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint"
+	_ "github.com/go-ckpt/checkpoint/drivers/dynamodb"
 	_ "github.com/go-ckpt/checkpoint/drivers/memory"
 	_ "github.com/go-ckpt/checkpoint/drivers/postgres"
+	_ "github.com/go-ckpt/checkpoint/drivers/redis"
 	_ "github.com/go-ckpt/checkpoint/drivers/sqlite"
 )
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,23 +10,38 @@ import (
 	"testing"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/testserver"
 )
 
-// TestGoesOn runs the agent in two pieces, on each store that needs no server.
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+// TestGoesOn runs the agent in two pieces, on every kind of store.
 func TestGoesOn(t *testing.T) {
-	t.Parallel()
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	folder := t.TempDir()
 	for name, size := range map[string]int{"a.txt": 10, "b.txt": 200} {
 		if err := os.WriteFile(filepath.Join(folder, name), make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for driver, dsn := range map[string]string{
-		"memory": "memory:agent-test?history=all",
-		"sqlite": filepath.Join(t.TempDir(), "agents.db") + "?history=all",
+	file := filepath.Join(t.TempDir(), "agents.db")
+	for driver, open := range map[string]func(testing.TB) string{
+		"memory":   func(testing.TB) string { return "memory:agent-test" },
+		"sqlite":   func(testing.TB) string { return file },
+		"redis":    testserver.Redis,
+		"postgres": testserver.Postgres,
+		"dynamodb": func(t testing.TB) string {
+			return "agents-" + rand.Text() + "?create_table=true&region=us-east-1&endpoint=" + testserver.DynamoDB(t)
+		},
 	} {
 		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
+			dsn := open(t)
+			if strings.Contains(dsn, "?") {
+				dsn += "&history=all"
+			} else {
+				dsn += "?history=all"
+			}
 			keep, err := checkpoint.Open(driver, dsn) // a memory store lives as long as a handle, or the process
 			if err != nil {
 				t.Fatal(err)
