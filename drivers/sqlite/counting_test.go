@@ -157,9 +157,10 @@ func (t countingTx) Rollback() error {
 	return t.Tx.Rollback()
 }
 
-// TestStatements counts what each operation runs and compares it with docs/costs.md. On a pool that was given, a
-// transaction begins with a DELETE that takes the lock and deletes nothing; the
-// driver's own transactions are begun with the lock.
+// TestStatements counts what each operation runs and compares it with
+// docs/costs.md. On a pool that was given, a transaction begins with a DELETE
+// that takes the lock and deletes nothing; the driver's own transactions are
+// begun with the lock.
 func TestStatements(t *testing.T) {
 	t.Parallel()
 	b, counts := counted(t, filepath.Join(t.TempDir(), "agents.db"))

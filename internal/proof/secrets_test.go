@@ -94,6 +94,23 @@ func parseConfig(driverName string) func(string) (any, error) {
 	return nil
 }
 
+// useUnreachable has a backend whose database cannot be reached fail in several
+// ways, and returns what knows of it.
+func useUnreachable(t *testing.T, b driver.Backend) (store *checkpoint.Store, log *bytes.Buffer, saveErr, loadErr, pingErr error) {
+	t.Helper()
+	log = new(bytes.Buffer)
+	store = checkpoint.New(b, checkpoint.WithLogger(slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, saveErr = store.Save(ctx, "thread", "state")
+	_, loadErr = store.Load(ctx, "thread", new(any))
+	pingErr = b.Ping(ctx)
+	if saveErr == nil || loadErr == nil || pingErr == nil {
+		t.Errorf("errors of an unreachable database: %v, %v, %v, want three", saveErr, loadErr, pingErr)
+	}
+	return store, log, saveErr, loadErr, pingErr
+}
+
 // TestNoPasswordShows prints everything that knows a password in every way.
 func TestNoPasswordShows(t *testing.T) {
 	t.Parallel()
@@ -105,16 +122,7 @@ func TestNoPasswordShows(t *testing.T) {
 				t.Fatalf("Open: %v", err)
 			}
 			defer b.Close()
-			var log bytes.Buffer
-			store := checkpoint.New(b, checkpoint.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-			defer cancel()
-			_, saveErr := store.Save(ctx, "thread", "state")
-			_, loadErr := store.Load(ctx, "thread", new(any))
-			pingErr := b.Ping(ctx)
-			if saveErr == nil || loadErr == nil || pingErr == nil {
-				t.Errorf("errors of an unreachable database: %v, %v, %v, want three", saveErr, loadErr, pingErr)
-			}
+			store, log, saveErr, loadErr, pingErr := useUnreachable(t, b)
 			config, err := parseConfig(test.driver)(test.dsn)
 			if err != nil {
 				t.Fatalf("ParseConfig: %v", err)
@@ -123,7 +131,7 @@ func TestNoPasswordShows(t *testing.T) {
 				noPassword(t, v)
 			}
 			if strings.Contains(log.String(), password) {
-				t.Errorf("the log shows the password: %s", &log)
+				t.Errorf("the log shows the password: %s", log)
 			}
 		})
 	}
@@ -142,16 +150,7 @@ func TestNoAWSSecretShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	var log bytes.Buffer
-	store := checkpoint.New(b, checkpoint.WithLogger(slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	_, saveErr := store.Save(ctx, "thread", "state")
-	_, loadErr := store.Load(ctx, "thread", new(any))
-	pingErr := b.Ping(ctx)
-	if saveErr == nil || loadErr == nil || pingErr == nil {
-		t.Errorf("errors of an unreachable database: %v, %v, %v, want three", saveErr, loadErr, pingErr)
-	}
+	store, log, saveErr, loadErr, pingErr := useUnreachable(t, b)
 	config, err := parseConfig("dynamodb")(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +159,7 @@ func TestNoAWSSecretShows(t *testing.T) {
 		noPassword(t, v)
 	}
 	if strings.Contains(log.String(), password) {
-		t.Errorf("the log shows the secret: %s", &log)
+		t.Errorf("the log shows the secret: %s", log)
 	}
 }
 
