@@ -8,7 +8,7 @@ lint:
 
 bench: # compare the drivers with the bare clients, and write BENCHMARKS.md; BENCH='-only Redis -parts growth' a part
 	./scripts/test.sh --install-only
-	go test ./internal/bench -run TestWrite -write -timeout 120m -v $(BENCH)
+	go test ./internal/test/bench -run TestWrite -write -timeout 120m -v $(BENCH)
 
 demo: # an agent that is killed half-way goes on where it was
 	go run ./cmd/checkpoint demo

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
 
 // Benchmark measures a backend with states of agents of 2 KB, 100 KB and 1 MB,

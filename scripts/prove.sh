@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long forms of the tests in internal/proof, and of the copies between stores.
+# The long forms of the tests in internal/test/robustness, and of the copies between stores.
 set -euo pipefail
 
 usage() {
@@ -36,7 +36,7 @@ prove() { # TEST FLAGS...
 	local test=$1
 	shift
 	echo "==> $test $*"
-	go test ./internal/proof -count=1 -timeout 0 -v -run "^($test)\$${system}" -proof.seed="$seed" "$@"
+	go test ./internal/test/robustness -count=1 -timeout 0 -v -run "^($test)\$${system}" -proof.seed="$seed" "$@"
 }
 
 # fuzz runs two targets at a time, each on one processor. Go fuzzes one target of

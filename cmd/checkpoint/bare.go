@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/internal/bareclient"
+	"github.com/go-ckpt/checkpoint/internal/cli/bareclient"
 )
 
 // bareOperations returns what the database's own client does, to be measured

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
 
 func newBench(a *app) *cobra.Command {

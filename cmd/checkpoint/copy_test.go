@@ -20,8 +20,8 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
-	"github.com/go-ckpt/checkpoint/internal/jsondiff"
+	"github.com/go-ckpt/checkpoint/internal/cli/jsondiff"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/internal/demo"
+	"github.com/go-ckpt/checkpoint/internal/cli/demo"
 )
 
 // stepTime is how long a step of the demo's agent takes at least, so that one

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/internal/jsondiff"
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/jsondiff"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
 func newDiff(a *app) *cobra.Command {

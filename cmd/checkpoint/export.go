@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/exportfile"
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
 func newExport(a *app) *cobra.Command {

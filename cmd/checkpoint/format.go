@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
 // infoJSON is the form of a checkpoint's Info under --json.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/exportfile"
+	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
 )
 
 func newImport(a *app) *cobra.Command {

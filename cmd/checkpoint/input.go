@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
 // input is standard input until ctx ends: a person's Ctrl-C is answered also while

@@ -10,7 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
 // A progress shows how far long work has come, on a terminal; in a pipe, with

@@ -16,7 +16,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/internal/terminal"
+	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
 // A session is a command that runs on a pseudo-terminal of 80 columns.

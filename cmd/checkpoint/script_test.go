@@ -17,8 +17,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/exportfile"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // serverMain runs the tests and then stops the servers that they have started.

@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // TestErrors: what is wrong with table, credentials or network is said, with the

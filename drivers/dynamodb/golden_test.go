@@ -13,8 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/go-ckpt/checkpoint/internal/golden"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/golden"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 var writeGolden = flag.Bool("golden.write", false, "write testdata/golden-1.json.gz anew: only for a new format, under a new name")

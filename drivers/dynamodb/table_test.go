@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // TestWithoutPing: with create_table every method makes the table that is

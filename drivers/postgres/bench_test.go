@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // BenchmarkFloor compares saves and loads with bare prepared statements on a

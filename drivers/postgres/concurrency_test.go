@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // lockRow holds a thread's row until the function it returns is called.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter")

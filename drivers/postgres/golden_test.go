@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-ckpt/checkpoint/internal/golden"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/golden"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // The golden set as the first version of the schema holds it, dumped with

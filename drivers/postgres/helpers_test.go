@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/faultproxy"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/faultproxy"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	_ "github.com/lib/pq"
 )
 

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
 	"github.com/go-ckpt/checkpoint/internal/jsonvalue"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // texts are JSON texts and whether JSONB holds them, by what fitsJSONB says.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 func TestProcessesStartAtOnce(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // TestStorage looks at what saves cost in the database, by its own counters:

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/internal/stale"
+	"github.com/go-ckpt/checkpoint/internal/idleconn"
 )
 
 // How long a silent network is waited for. lib/pq knows contexts only while it
@@ -234,7 +234,7 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: c, stale: stale.Check(c)}
+	w := &wire{Conn: c, stale: idleconn.Check(c)}
 	if err := a.add(w); err != nil {
 		return nil, err
 	}

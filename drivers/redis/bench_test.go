@@ -9,8 +9,8 @@ import (
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	"github.com/redis/go-redis/v9"
 )
 

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/internal/stale"
+	"github.com/go-ckpt/checkpoint/internal/idleconn"
 )
 
 // A call must end soon after its context is cancelled, also when the network
@@ -189,7 +189,7 @@ func (cs *calls) wrap(nc net.Conn) net.Conn {
 		return plainConn{c, sc}
 	}
 	if secure, ok := nc.(*tls.Conn); ok {
-		c.stale = stale.Check(secure.NetConn())
+		c.stale = idleconn.Check(secure.NetConn())
 	}
 	return c
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/faultproxy"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/faultproxy"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // saving matches the request of a save with a certain id.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-ckpt/checkpoint/internal/golden"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/golden"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	"github.com/redis/go-redis/v9"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	"github.com/redis/go-redis/v9"
 )
 

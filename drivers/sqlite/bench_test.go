@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/agentstate"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
 
 func BenchmarkSQLite(b *testing.B) {

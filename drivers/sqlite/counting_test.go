@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
-	"github.com/go-ckpt/checkpoint/internal/costs"
+	"github.com/go-ckpt/checkpoint/internal/test/costtable"
 	moderncsqlite "modernc.org/sqlite"
 )
 
@@ -178,7 +178,7 @@ func TestStatements(t *testing.T) {
 	conflicting := kept(3)
 	conflicting.Match.ID = "other"
 	wants := make(map[string]string)
-	for _, row := range costs.Table(t, "SQLite statements") {
+	for _, row := range costtable.Table(t, "SQLite statements") {
 		wants[row.Operation] = row.Cells["statements"]
 	}
 	for _, tt := range []struct {

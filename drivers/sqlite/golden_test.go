@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/go-ckpt/checkpoint/internal/golden"
+	"github.com/go-ckpt/checkpoint/internal/test/golden"
 )
 
 // The golden set as the first version of the schema holds it, compressed. It is

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/internal/testserver"
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }

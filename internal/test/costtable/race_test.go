@@ -1,0 +1,5 @@
+//go:build race
+
+package costtable_test
+
+const raceDetector = true

@@ -1,0 +1,191 @@
+package robustness
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A version is a checkpoint as the model knows it. Times are in microseconds.
+type version struct {
+	id                      string
+	number                  int64
+	created, saved, expires int64 // expires 0: never
+	content                 string
+	metadata                string
+}
+
+// A thread is the state of the model: the kept versions of one thread, oldest
+// first, empty when it is absent. An expired thread is still there.
+type thread []version
+
+// live returns the thread as it is at now.
+func (t thread) live(now int64) thread {
+	if len(t) == 0 || t.latest().expires != 0 && now >= t.latest().expires {
+		return nil
+	}
+	return t
+}
+
+func (t thread) latest() version { return t[len(t)-1] }
+
+// A call is the input of an operation on one thread.
+type call struct {
+	kind   string // save, load, stat, history, newest, delete, purge
+	now    int64
+	number int64 // load: the version, 0 for the latest; newest: how many
+	keep   int
+	match  driver.Match
+	save   version // what to write; number and created are for the database to find
+}
+
+// A reply is its output.
+type reply struct {
+	open     bool // no answer: it may have happened, or happen yet
+	failed   bool // conflict, or not found
+	versions []version
+}
+
+func (r reply) outcome() string {
+	switch {
+	case r.open:
+		return "open"
+	case r.failed:
+		return "no"
+	}
+	return "ok"
+}
+
+// step is the sequential specification: the states that a thread may be in
+// after the operation, none if the operation cannot have this outcome.
+func step(t thread, in call, out reply) []thread {
+	live := t.live(in.now)
+	stay := func(holds bool) []thread {
+		if holds {
+			return []thread{t}
+		}
+		return nil
+	}
+	switch in.kind {
+	case "save":
+		return save(t, live, in, out)
+	case "delete":
+		return []thread{nil}
+	case "purge":
+		// A thread that was being written to may be passed over.
+		if live == nil {
+			return []thread{nil, t}
+		}
+		return []thread{t}
+	case "stat", "load":
+		i := len(live) - 1
+		if in.number != 0 {
+			i = slices.IndexFunc(live, func(v version) bool { return v.number == in.number })
+		}
+		if i < 0 || out.failed {
+			return stay(i < 0 && out.failed)
+		}
+		return stay(agree(out.versions[0], live[i]))
+	case "history", "newest":
+		want := slices.Clone(live)
+		slices.Reverse(want)
+		if in.kind == "newest" {
+			want = want[:min(len(want), int(in.number))]
+		}
+		return stay(slices.EqualFunc(out.versions, want, agree))
+	}
+	panic("unknown operation " + in.kind)
+}
+
+// save follows rules 3 to 6.
+func save(t, live thread, in call, out reply) []thread {
+	if i := slices.IndexFunc(live, func(v version) bool { return v.id == in.save.id }); i >= 0 {
+		if out.failed || !out.open && !agree(out.versions[0], live[i]) {
+			return nil
+		}
+		return []thread{t}
+	}
+	holds := in.match == driver.Match{} || in.match.Absent && live == nil || in.match.ID != "" && live != nil && live.latest().id == in.match.ID
+	if !holds {
+		if out.failed || out.open {
+			return []thread{t}
+		}
+		return nil
+	}
+	v := in.save
+	v.number, v.created = 1, in.now
+	if live != nil {
+		v.number, v.created = live.latest().number+1, live.latest().created
+	}
+	if out.failed || !out.open && !agree(out.versions[0], v) {
+		return nil
+	}
+	next := append(slices.Clone(live), v)
+	return []thread{next[max(0, len(next)-in.keep):]}
+}
+
+// agree compares a version that was seen, maybe without its content, to the
+// model's.
+func agree(got, want version) bool {
+	if got.content == "" {
+		got.content = want.content
+	}
+	return got == want
+}
+
+// linearizability is the model that porcupine checks histories of one thread
+// against.
+func linearizability() porcupine.Model {
+	seed := maphash.MakeSeed()
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{thread(nil)} },
+		Step: func(state, in, out any) []any {
+			var next []any
+			for _, t := range step(state.(thread), in.(call), out.(reply)) {
+				next = append(next, t)
+			}
+			return next
+		},
+		Equal: func(a, b any) bool { return slices.Equal(a.(thread), b.(thread)) },
+		Hash: func(state any) uint64 {
+			var h maphash.Hash
+			h.SetSeed(seed)
+			for _, v := range state.(thread) {
+				h.WriteString(v.id)
+			}
+			return h.Sum64()
+		},
+		DescribeOperation: func(in, out any) string { return describe(in.(call), out.(reply)) },
+	}
+	return m.ToModel()
+}
+
+func describe(in call, out reply) string {
+	s := in.kind
+	switch in.kind {
+	case "save":
+		s = fmt.Sprintf("save id=%.6s", in.save.id)
+		if in.match.Absent {
+			s += " if absent"
+		} else if in.match.ID != "" {
+			s += fmt.Sprintf(" if id=%.6s", in.match.ID)
+		}
+		if in.save.expires != 0 {
+			s += fmt.Sprintf(" expires=%ds", (in.save.expires-in.now)/1e6)
+		}
+	case "load", "newest":
+		s += fmt.Sprintf(" %d", in.number)
+	}
+	s += fmt.Sprintf(" now=%d -> %s", in.now, out.outcome())
+	for _, v := range out.versions {
+		s += fmt.Sprintf(" %d:%.6s", v.number, v.id)
+		if v.expires != 0 {
+			s += fmt.Sprintf("(until %d)", v.expires)
+		}
+	}
+	return s
+}
