@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -87,8 +88,9 @@ func (s *Store) Delete(ctx context.Context, thread string) error {
 	op := s.start("delete", thread)
 	err := s.checkThread(ctx, thread)
 	if err == nil {
-		if err = s.prepare(ctx); err == nil {
-			err = s.conn.backend.Delete(ctx, s.key(thread))
+		var now time.Time
+		if now, err = s.begin(ctx); err == nil {
+			err = s.conn.backend.Delete(ctx, driver.DeleteRequest{Key: s.key(thread), Now: now})
 		}
 	}
 	return op.end(ctx, Info{}, err)

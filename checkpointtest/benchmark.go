@@ -83,7 +83,7 @@ func newBench(b *testing.B, open func(testing.TB) driver.Backend, size int) *ben
 func (bn *bench) cleanUp() {
 	ctx := context.WithoutCancel(bn.ctx)
 	bn.threads.Range(func(name, _ any) bool {
-		if err := bn.backend.Delete(ctx, bn.key(name.(string))); err != nil {
+		if err := bn.backend.Delete(ctx, driver.DeleteRequest{Key: bn.key(name.(string))}); err != nil {
 			bn.b.Logf("removing what was written: %v", err)
 			return false
 		}

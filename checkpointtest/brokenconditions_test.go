@@ -75,11 +75,11 @@ var brokenConditions = []brokenBackend{
 					}
 					return f.full.Save(ctx, req)
 				}
-				f.remove = func(ctx context.Context, key driver.Key) error {
+				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
 					mu.Lock()
-					deleted[f.latest(ctx, key, time.Time{}).ID] = key
+					deleted[f.latest(ctx, req.Key, time.Time{}).ID] = req.Key
 					mu.Unlock()
-					return f.full.Delete(ctx, key)
+					return f.full.Delete(ctx, req)
 				}
 			}
 		}},
@@ -170,9 +170,9 @@ var brokenConditions = []brokenBackend{
 		fault: func() func(*faulty) {
 			deleted := new(threadSet)
 			return func(f *faulty) {
-				f.remove = func(ctx context.Context, key driver.Key) error {
-					deleted.add(key)
-					return f.full.Delete(ctx, key)
+				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
+					deleted.add(req.Key)
+					return f.full.Delete(ctx, req)
 				}
 				f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 					if req.Match.Absent && deleted.has(req.Key) {

@@ -15,9 +15,9 @@ import (
 var brokenErrors = []brokenBackend{
 	{name: "Delete of an absent thread is an error", fails: "Raw/Errors/DeleteAbsent", store: []string{"Store/Absent"},
 		fault: each(func(f *faulty) {
-			f.remove = func(ctx context.Context, key driver.Key) error {
-				absent := ctx.Err() == nil && f.latest(ctx, key, time.Time{}).ID == ""
-				if err := f.full.Delete(ctx, key); err != nil || !absent {
+			f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
+				absent := ctx.Err() == nil && f.latest(ctx, req.Key, time.Time{}).ID == ""
+				if err := f.full.Delete(ctx, req); err != nil || !absent {
 					return err
 				}
 				return driver.ErrNotFound
@@ -82,11 +82,11 @@ var brokenErrors = []brokenBackend{
 			return func(f *faulty) {
 				var closed atomic.Bool
 				f.close = func() error { closed.Store(true); return f.full.Close() }
-				f.remove = func(ctx context.Context, key driver.Key) error {
+				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
 					if closed.Load() {
 						return nil
 					}
-					return f.full.Delete(ctx, key)
+					return f.full.Delete(ctx, req)
 				}
 			}
 		}},

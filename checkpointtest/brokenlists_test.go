@@ -181,13 +181,13 @@ var brokenLists = []brokenBackend{
 		})},
 	{name: "Delete takes the namespace for a prefix", fails: "Raw/Walls/Delete",
 		fault: each(func(f *faulty) {
-			f.remove = func(ctx context.Context, key driver.Key) error {
+			f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
 				for ns := range f.full.Namespaces(ctx) {
-					if strings.HasPrefix(ns, key.Namespace) {
-						f.full.Delete(ctx, driver.Key{Namespace: ns, Thread: key.Thread})
+					if strings.HasPrefix(ns, req.Namespace) {
+						f.full.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: req.Thread}})
 					}
 				}
-				return f.full.Delete(ctx, key)
+				return f.full.Delete(ctx, req)
 			}
 		})},
 	{name: "ids of other namespaces match", fails: "Raw/Walls/Conditions",
@@ -204,11 +204,11 @@ var brokenLists = []brokenBackend{
 		fault: func() func(*faulty) {
 			var ghosts sync.Map
 			return func(f *faulty) {
-				f.remove = func(ctx context.Context, key driver.Key) error {
-					if old := f.latest(ctx, key, time.Time{}); old.Encoding == "json" {
-						ghosts.Store(key, old)
+				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
+					if old := f.latest(ctx, req.Key, time.Time{}); old.Encoding == "json" {
+						ghosts.Store(req.Key, old)
 					}
-					return f.full.Delete(ctx, key)
+					return f.full.Delete(ctx, req)
 				}
 				f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 					return lazily(func() ([]driver.Info, error) {

@@ -25,7 +25,7 @@ var brokenOptional = []brokenBackend{
 				for info := range f.full.List(ctx, driver.ListRequest{Namespace: namespace, Now: now}) {
 					for version := range f.full.History(ctx, driver.HistoryRequest{Key: info.Key, Now: now}) {
 						if version.Expired(now) {
-							f.full.Delete(ctx, info.Key)
+							f.full.Delete(ctx, driver.DeleteRequest{Key: info.Key})
 						}
 					}
 				}
@@ -55,7 +55,7 @@ var brokenOptional = []brokenBackend{
 				var n int64
 				for _, info := range all {
 					if info.Expired(now) {
-						f.full.Delete(ctx, info.Key)
+						f.full.Delete(ctx, driver.DeleteRequest{Key: info.Key})
 						n++
 					}
 				}
@@ -115,7 +115,7 @@ var brokenOptional = []brokenBackend{
 			f.importing = func(ctx context.Context, req driver.ImportRequest) error {
 				err := f.full.Import(ctx, req)
 				if errors.Is(err, driver.ErrConflict) {
-					f.full.Delete(ctx, req.Key)
+					f.full.Delete(ctx, driver.DeleteRequest{Key: req.Key})
 					err = f.full.Import(ctx, req)
 				}
 				return err
@@ -186,7 +186,7 @@ var brokenOptional = []brokenBackend{
 				err := f.full.Rewrite(ctx, req)
 				time.Sleep(100 * time.Microsecond)
 				if after := f.latest(ctx, req.Key, req.Now); err == nil && after.ID != before.ID {
-					f.full.Delete(ctx, req.Key) // the saves in between are lost
+					f.full.Delete(ctx, driver.DeleteRequest{Key: req.Key}) // the saves in between are lost
 				}
 				return err
 			}

@@ -27,7 +27,7 @@ var brokenPayloads = []brokenBackend{
 			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 				info, err := f.full.Save(ctx, req)
 				if err == nil && len(req.Payload) == 0 {
-					f.full.Delete(ctx, req.Key)
+					f.full.Delete(ctx, driver.DeleteRequest{Key: req.Key})
 				}
 				return info, err
 			}

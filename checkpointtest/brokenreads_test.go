@@ -78,7 +78,7 @@ var brokenReads = []brokenBackend{
 				if saves == 1 {
 					saves = 0
 					if f.latest(context.Background(), last, time.Now()).Version == 1 {
-						f.full.Delete(context.Background(), last)
+						f.full.Delete(context.Background(), driver.DeleteRequest{Key: last})
 					}
 				}
 				return f.full.Close()
@@ -231,13 +231,13 @@ var brokenReads = []brokenBackend{
 		fault: func() func(*faulty) {
 			var ghosts sync.Map
 			return func(f *faulty) {
-				f.remove = func(ctx context.Context, key driver.Key) error {
-					if f.latest(ctx, key, time.Time{}).Version == 5 {
-						if c, err := f.full.Load(ctx, driver.LoadRequest{Key: key, Version: 3}); err == nil {
-							ghosts.Store(key, c)
+				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
+					if f.latest(ctx, req.Key, time.Time{}).Version == 5 {
+						if c, err := f.full.Load(ctx, driver.LoadRequest{Key: req.Key, Version: 3}); err == nil {
+							ghosts.Store(req.Key, c)
 						}
 					}
-					return f.full.Delete(ctx, key)
+					return f.full.Delete(ctx, req)
 				}
 				f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 					c, err := f.full.Load(ctx, req)

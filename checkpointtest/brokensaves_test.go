@@ -167,12 +167,12 @@ var brokenSaves = []brokenBackend{
 		fault: func() func(*faulty) {
 			var deleting sync.Map
 			return func(f *faulty) {
-				f.remove = func(ctx context.Context, key driver.Key) error {
-					if old := f.latest(ctx, key, time.Time{}); old.ID != "" {
-						deleting.Store(key, old.Version)
-						defer deleting.Delete(key)
+				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
+					if old := f.latest(ctx, req.Key, time.Time{}); old.ID != "" {
+						deleting.Store(req.Key, old.Version)
+						defer deleting.Delete(req.Key)
 					}
-					err := f.full.Delete(ctx, key)
+					err := f.full.Delete(ctx, req)
 					time.Sleep(300 * time.Microsecond)
 					return err
 				}
@@ -219,8 +219,8 @@ var brokenSaves = []brokenBackend{
 				used.Store(true)
 				return f.full.Load(ctx, req)
 			}
-			f.remove = func(ctx context.Context, key driver.Key) error {
-				err := f.full.Delete(ctx, key)
+			f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
+				err := f.full.Delete(ctx, req)
 				if err == nil && !used.Load() {
 					err = driver.ErrUnavailable
 				}

@@ -72,7 +72,7 @@ func (t *trial) latest(b driver.Backend, thread string, version int64, id string
 
 // remove deletes, or ends the case.
 func (t *trial) remove(b driver.Backend, thread string) {
-	if err := b.Delete(t.ctx, t.key(thread)); err != nil {
+	if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key(thread)}); err != nil {
 		t.Fatalf("Delete(%q): error %v, want success", thread, err)
 	}
 }

@@ -90,7 +90,7 @@ func concurrencyManyThreads(t *trial) {
 				}
 			}
 			if n%2 == 1 {
-				if err := b.Delete(t.ctx, req.Key); err != nil {
+				if err := b.Delete(t.ctx, driver.DeleteRequest{Key: req.Key}); err != nil {
 					t.Errorf("Delete: %v", err)
 				}
 			}
@@ -139,7 +139,7 @@ func concurrencyDeleteAndSave(t *trial) {
 		t.together(4, func(i int) {
 			var err error
 			if i == 0 {
-				err = other.Delete(t.ctx, t.key("thread"))
+				err = other.Delete(t.ctx, driver.DeleteRequest{Key: t.key("thread")})
 			} else {
 				req := t.request("thread")
 				req.Keep = 5

@@ -29,13 +29,13 @@ func errorsDeleteAbsent(t *trial) {
 	b := t.open()
 	t.missing(b, "never there", 0, t.now)
 	for range 2 {
-		if err := b.Delete(t.ctx, t.key("never there")); err != nil {
+		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key("never there")}); err != nil {
 			t.Errorf("Delete of a thread that never was: error %v, want nil", err)
 		}
 	}
 	t.save(b, t.request("thread"))
 	for range 2 {
-		if err := b.Delete(t.ctx, t.key("thread")); err != nil {
+		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key("thread")}); err != nil {
 			t.Errorf("Delete: error %v, want nil", err)
 		}
 	}
@@ -60,7 +60,9 @@ func (t *trial) calls(b *handle, thread string) []call {
 			_, err := b.Load(ctx, driver.LoadRequest{Key: t.key(thread), Now: t.now})
 			return err
 		}},
-		{"Delete", func(ctx context.Context, b *handle) error { return b.Delete(ctx, t.key(thread)) }},
+		{"Delete", func(ctx context.Context, b *handle) error {
+			return b.Delete(ctx, driver.DeleteRequest{Key: t.key(thread)})
+		}},
 		{"List", func(ctx context.Context, b *handle) error {
 			return firstOf(infoErrors(b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now})))
 		}},

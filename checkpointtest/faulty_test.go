@@ -27,7 +27,7 @@ type faulty struct {
 	full
 	save       func(context.Context, driver.SaveRequest) (driver.Info, error)
 	load       func(context.Context, driver.LoadRequest) (driver.Checkpoint, error)
-	remove     func(context.Context, driver.Key) error
+	remove     func(context.Context, driver.DeleteRequest) error
 	list       func(context.Context, driver.ListRequest) iter.Seq2[driver.Info, error]
 	history    func(context.Context, driver.HistoryRequest) iter.Seq2[driver.Info, error]
 	close      func() error
@@ -51,11 +51,11 @@ func (f *faulty) Load(ctx context.Context, req driver.LoadRequest) (driver.Check
 	return f.full.Load(ctx, req)
 }
 
-func (f *faulty) Delete(ctx context.Context, key driver.Key) error {
+func (f *faulty) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if f.remove != nil {
-		return f.remove(ctx, key)
+		return f.remove(ctx, req)
 	}
-	return f.full.Delete(ctx, key)
+	return f.full.Delete(ctx, req)
 }
 
 func (f *faulty) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {

@@ -75,10 +75,10 @@ func (h *handle) Load(ctx context.Context, req driver.LoadRequest) (driver.Check
 	return c, err
 }
 
-func (h *handle) Delete(ctx context.Context, key driver.Key) error {
-	h.writes(key)
-	err := h.inner.Delete(ctx, key)
-	h.t.called("Delete(%q) = %v", key.Thread, err)
+func (h *handle) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	h.writes(req.Key)
+	err := h.inner.Delete(ctx, req)
+	h.t.called("Delete(%q) = %v", req.Thread, err)
 	return err
 }
 

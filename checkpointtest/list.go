@@ -282,7 +282,7 @@ func listWhileWriting(t *trial) {
 			thread := fmt.Sprintf("%s-%d", name, n%40)
 			_, err := b.Save(t.ctx, t.request(thread))
 			if err == nil && n%2 == 0 {
-				err = b.Delete(t.ctx, t.key(thread))
+				err = b.Delete(t.ctx, driver.DeleteRequest{Key: t.key(thread)})
 			}
 			if err != nil {
 				t.Errorf("writing: %v", err)

@@ -186,7 +186,7 @@ func wallsDelete(t *trial) {
 	b := t.open()
 	infos := t.everywhere(b, nil)
 	for _, ns := range t.walls() {
-		if err := b.Delete(t.ctx, driver.Key{Namespace: ns, Thread: "thread"}); err != nil {
+		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: "thread"}}); err != nil {
 			t.Errorf("Delete in namespace %q: %v", ns, err)
 		}
 		delete(infos, ns)

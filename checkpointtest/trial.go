@@ -251,7 +251,7 @@ func (t *trial) cleanUp() {
 	namespaces := make(map[string]bool)
 	for key := range wrote {
 		namespaces[key.Namespace] = true
-		if err := b.Delete(t.ctx, key); errors.Is(err, driver.ErrUnavailable) {
+		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: key}); errors.Is(err, driver.ErrUnavailable) {
 			return
 		}
 	}

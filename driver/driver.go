@@ -5,7 +5,8 @@
 // # Writing a driver
 //
 // Implement [Driver] and [Backend], add the optional interfaces the database
-// can serve ([Purger], [Importer], [NamespaceLister], [Rewriter]), register the
+// can serve ([Purger], [Importer], [NamespaceLister], [Rewriter], [Finder],
+// [VersionReader], [PrefixDeleter]), register the
 // driver from an init function with checkpoint.Register, and let the
 // conformance suite judge it:
 //
@@ -144,9 +145,13 @@ type Backend interface {
 	// NOT read or write it after Load has returned.
 	Load(ctx context.Context, req LoadRequest) (Checkpoint, error)
 
-	// Delete removes every version of the thread. It MUST return nil when the
-	// thread is absent.
-	Delete(ctx context.Context, key Key) error
+	// Delete removes every version of the thread. Without a condition it MUST
+	// return nil when the thread is absent. ErrConflict (as a *ConflictError)
+	// when req.Match does not hold, and then nothing has changed; an absent
+	// thread holds no condition of a deletion. A backend that repeats a
+	// conditional deletion by itself MUST NOT report its own first attempt as a
+	// conflict: it returns nil where it can tell, and ErrUnavailable otherwise.
+	Delete(ctx context.Context, req DeleteRequest) error
 
 	// List yields each live thread of req.Namespace once, as the Info of its
 	// latest checkpoint, in ascending byte order of the thread's name, and no

@@ -70,13 +70,41 @@ func (r SaveRequest) LogValue() slog.Value {
 	return logPayload(r.Key, r.ID, r.Encoding, len(r.Payload))
 }
 
-// Match is the condition of a save. It MUST be decided by the database in the
-// same step as the write: of any number of concurrent saves on one condition
-// exactly one succeeds. A thread that was deleted, or expired, and was created
-// again MUST NOT match an id of its former life.
+// Match is the condition of a save or a deletion; at most one of its fields is
+// set. It MUST be decided by the database in the same step as the write: of any
+// number of concurrent saves on one ID or Version exactly one succeeds. A thread
+// that was deleted, or expired, and was created again MUST NOT match an id of
+// its former life. Where a condition does not hold, the answer is a
+// *ConflictError, whose Current is the thread at a moment when it did not.
 type Match struct {
-	Absent bool   // the thread does not exist
-	ID     string // the latest checkpoint has this id; an absent thread is a conflict
+	Absent  bool   // the thread does not exist; for saves alone
+	Exists  bool   // the thread exists
+	ID      string // the latest checkpoint has this id; an absent thread is a conflict
+	Version int64  // the latest checkpoint has this version, 1 or more; an absent thread is a conflict
+}
+
+// Holds reports whether the condition holds for the thread whose latest
+// checkpoint is current; the zero Info is an absent thread.
+func (m Match) Holds(current Info) bool {
+	exists := current.Version != 0
+	switch {
+	case m.Absent:
+		return !exists
+	case m.Exists:
+		return exists
+	case m.ID != "":
+		return exists && current.ID == m.ID
+	case m.Version != 0:
+		return current.Version == m.Version
+	}
+	return true
+}
+
+// A DeleteRequest asks for a thread to be removed.
+type DeleteRequest struct {
+	Key
+	Match Match     // the zero value: unconditional
+	Now   time.Time // by which the thread may have expired, which Match takes as absent
 }
 
 // A LoadRequest asks for one checkpoint.

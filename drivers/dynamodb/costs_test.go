@@ -164,7 +164,9 @@ func countThreads(t *testing.T, b driver.Backend, count func(name string, before
 		}
 	}
 	remove := func(thread string) func() error {
-		return func() error { return b.Delete(ctx, driver.Key{Namespace: "agents", Thread: thread}) }
+		return func() error {
+			return b.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}})
+		}
 	}
 	for _, size := range []struct {
 		name  string

@@ -137,7 +137,7 @@ func TestRequests(t *testing.T) {
 		}},
 		{"save of 100 KB", 1, func() error { _, err := b.Save(t.Context(), request("100", large[:100<<10], 1)); return err }},
 		{"load", 1, func() error { _, err := loadThread(t.Context(), b, "t"); return err }},
-		{"delete", 1, func() error { return b.Delete(t.Context(), key("t")) }},
+		{"delete", 1, func() error { return b.Delete(t.Context(), driver.DeleteRequest{Key: key("t")}) }},
 		{"save with history, new thread", 2, func() error { _, err := b.Save(t.Context(), request("h", "1", 2)); return err }},
 		{"save that begins a history", 5, func() error { _, err := b.Save(t.Context(), request("h", "2", 2)); return err }},
 		{"save with history", 3, func() error { _, err := b.Save(t.Context(), request("h", "3", 2)); return err }},
@@ -217,7 +217,7 @@ func TestCrashPoints(t *testing.T) {
 				}
 			},
 			func(ctx context.Context, thread string) error {
-				return b.Delete(ctx, driver.Key{Namespace: "agents", Thread: thread})
+				return b.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}})
 			},
 			[]string{large, ""},
 		},
@@ -257,7 +257,7 @@ func TestCrashPoints(t *testing.T) {
 						}
 					}
 				}
-				if err := direct.Delete(t.Context(), driver.Key{Namespace: "agents", Thread: thread}); err != nil {
+				if err := direct.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -377,7 +377,7 @@ func TestLongHistory(t *testing.T) {
 		t.Errorf("versions %d, want the newest 3", got)
 	}
 	for _, thread := range []string{"t", "cut"} {
-		if err := b.Delete(t.Context(), driver.Key{Namespace: "agents", Thread: thread}); err != nil {
+		if err := b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}}); err != nil {
 			t.Fatal(err)
 		}
 	}

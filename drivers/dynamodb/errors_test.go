@@ -130,7 +130,9 @@ func TestNoCredentials(t *testing.T) {
 					_, err := b.Save(ctx, request("t", "1", 1))
 					return err
 				},
-				"Delete": func(ctx context.Context, b driver.Backend) error { return b.Delete(ctx, request("t", "1", 1).Key) },
+				"Delete": func(ctx context.Context, b driver.Backend) error {
+					return b.Delete(ctx, driver.DeleteRequest{Key: request("t", "1", 1).Key})
+				},
 			} {
 				b := openTable(t, "table", "http://127.0.0.1:1", "")
 				err := within(t, 10*time.Second, func() error { return run(t.Context(), b) })
@@ -152,9 +154,11 @@ func TestNoCredentials(t *testing.T) {
 func TestBlackHoleWithoutDeadline(t *testing.T) {
 	credentials(t)
 	for call, run := range map[string]func(b driver.Backend) error{
-		"Save":   func(b driver.Backend) error { _, err := b.Save(t.Context(), request("t", "1", 1)); return err },
-		"Delete": func(b driver.Backend) error { return b.Delete(t.Context(), request("t", "1", 1).Key) },
-		"Load":   func(b driver.Backend) error { _, err := loadThread(t.Context(), b, "t"); return err },
+		"Save": func(b driver.Backend) error { _, err := b.Save(t.Context(), request("t", "1", 1)); return err },
+		"Delete": func(b driver.Backend) error {
+			return b.Delete(t.Context(), driver.DeleteRequest{Key: request("t", "1", 1).Key})
+		},
+		"Load": func(b driver.Backend) error { _, err := loadThread(t.Context(), b, "t"); return err },
 	} {
 		b, proxy, _ := behind(t)
 		mustSave(t, b, request("t", "1", 1))
@@ -207,7 +211,7 @@ func TestUnprocessed(t *testing.T) {
 	if leftOut.Load() < 3 {
 		t.Errorf("%d batches were left out, the test is no test", leftOut.Load())
 	}
-	if err := b.Delete(t.Context(), request("t", "", 1).Key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: request("t", "", 1).Key}); err != nil {
 		t.Error(err)
 	}
 	if n := countItems(t, b); n != 0 {

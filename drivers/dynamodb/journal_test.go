@@ -72,7 +72,7 @@ func TestJournalOfTheSameLife(t *testing.T) {
 		t.Fatalf("removal by a head that is no more = %v, %v, want another attempt", again, err)
 	}
 	mustHold(t, b, "t", 7, 6, 5)
-	if err := b.Delete(t.Context(), late.Key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: late.Key}); err != nil {
 		t.Fatal(err)
 	}
 	if n := countItems(t, b); n != 0 {
@@ -105,7 +105,7 @@ func TestJournalOfTheHead(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustHold(t, b, "t", 2, 1)
-	if err := b.Delete(t.Context(), first.Key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: first.Key}); err != nil {
 		t.Fatal(err)
 	}
 	finishJournals(t, b)
@@ -128,7 +128,7 @@ func TestLifeOfAnIdSavedAgain(t *testing.T) {
 		deleted := mustHead(t, s, thread)
 		j := &journal{Key: deleted.Key}
 		j.drops(deleted)
-		if err := b.Delete(t.Context(), req.Key); err != nil {
+		if err := b.Delete(t.Context(), driver.DeleteRequest{Key: req.Key}); err != nil {
 			t.Fatal(err)
 		}
 		mustSave(t, b, req)
@@ -189,7 +189,7 @@ func TestDeleteAfterACopy(t *testing.T) {
 	if err := s.write(t.Context(), []types.WriteRequest{put(head.stored(versionKey(head.life, head.Version)))}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Delete(t.Context(), head.Key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: head.Key}); err != nil {
 		t.Fatal(err)
 	}
 	if n := countItems(t, b); n != 0 {

@@ -86,14 +86,14 @@ func everything(t *testing.T, b driver.Backend) (failed []error) {
 		for _, err := range b.(driver.NamespaceLister).Namespaces(ctx) {
 			note(err)
 		}
-		note(b.Delete(ctx, last.Key))
+		note(b.Delete(ctx, driver.DeleteRequest{Key: last.Key}))
 		last.ID, last.ExpiresAt = rand.Text(), testNow.Add(1)
 		_, err = b.Save(ctx, last)
 		note(err)
 		_, err = b.(driver.Purger).Purge(ctx, "agents", testNow.Add(2000))
 		note(err)
 		note(b.(driver.Importer).Import(ctx, driver.ImportRequest{Checkpoint: driver.Checkpoint{Info: newInfo(request("thread", way.payload, 1)), Payload: []byte(way.payload)}, Now: testNow, Keep: way.keep}))
-		note(b.Delete(ctx, last.Key))
+		note(b.Delete(ctx, driver.DeleteRequest{Key: last.Key}))
 	}
 	return failed
 }

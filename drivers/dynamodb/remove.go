@@ -12,7 +12,7 @@ import (
 
 // Delete implements driver.Backend: one request for a thread that has no other
 // items. With them, the head goes first, which makes the thread absent at once.
-func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	s, err := b.enter(ctx)
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 	// lost reply, the request could remove a thread that was made after it.
 	err = s.once(ctx, func(ctx context.Context, o func(*dynamodb.Options)) error {
 		_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: s.table, Key: keyOf(headKey(key)),
+			TableName: s.table, Key: keyOf(headKey(req.Key)),
 			ConditionExpression:                 &condition,
 			ExpressionAttributeNames:            map[string]string{"#first": "first", "#swept": "swept", "#chunks": "chunks"},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -38,14 +38,14 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 	if ambiguous(err) && ctx.Err() == nil {
 		look, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		if head, lookErr := s.head(look, key); lookErr == nil && head == nil {
+		if head, lookErr := s.head(look, req.Key); lookErr == nil && head == nil {
 			return nil
 		}
 	}
 	if err != nil || !failed {
 		return s.explain(ctx, err)
 	}
-	head, err := readItem(key, before)
+	head, err := readItem(req.Key, before)
 	if err != nil || head == nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (b *backend) Delete(ctx context.Context, key driver.Key) error {
 		if err != nil || !again {
 			return err
 		}
-		head, err = s.reread(ctx, key, attempt)
+		head, err = s.reread(ctx, req.Key, attempt)
 		if err != nil || head == nil || head.life != life {
 			return err // in a new life: in between there was no thread
 		}

@@ -35,7 +35,9 @@ func TestWithoutPing(t *testing.T) {
 			}
 			return nil
 		},
-		"Delete": func(t *testing.T, b driver.Backend) error { return b.Delete(t.Context(), key) },
+		"Delete": func(t *testing.T, b driver.Backend) error {
+			return b.Delete(t.Context(), driver.DeleteRequest{Key: key})
+		},
 		"History": func(t *testing.T, b driver.Backend) error {
 			for _, err := range b.History(t.Context(), driver.HistoryRequest{Key: key, Now: testNow}) {
 				return err

@@ -118,13 +118,12 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 }
 
 // Delete implements driver.Backend.
-func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	s, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
-	s.remove(key)
-	return nil
+	return s.remove(req)
 }
 
 // Import implements driver.Importer.

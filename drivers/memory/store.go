@@ -2,13 +2,12 @@ package memory
 
 import (
 	"bytes"
-	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // A store holds the threads of all namespaces. Every operation takes the one
@@ -113,7 +112,7 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 	// Rule 3 comes before the condition: a repeated save is no conflict.
 	if t != nil {
 		if c := t.withID(req.ID); c != nil {
-			return copyInfo(c.Info), nil
+			return backends.CloneInfo(c.Info), nil
 		}
 	}
 	if err := check(req.Match, t); err != nil {
@@ -121,7 +120,7 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 	}
 
 	if t != nil && t.latest().Version >= driver.MaxVersion {
-		return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+		return driver.Info{}, backends.ErrHighestVersion
 	}
 
 	c := &driver.Checkpoint{
@@ -131,7 +130,7 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 			Version:   1,
 			Size:      len(req.Payload),
 			Encoding:  req.Encoding,
-			Metadata:  copyMetadata(req.Metadata),
+			Metadata:  backends.CloneMetadata(req.Metadata),
 			CreatedAt: req.Now,
 			SavedAt:   req.Now,
 			ExpiresAt: req.ExpiresAt,
@@ -146,33 +145,23 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 		s.put(req.Key, t) // in place of what an expired life has left
 	}
 	t.add(c, req.Keep)
-	return copyInfo(c.Info), nil
+	return backends.CloneInfo(c.Info), nil
 }
 
 // check decides a condition; t is the live thread, or nil.
 func check(m driver.Match, t *thread) error {
-	switch {
-	case m == driver.Match{}:
-		return nil
-	case m.Absent && t == nil:
-		return nil
-	case m.ID != "" && t != nil && t.latest().ID == m.ID:
+	var current driver.Info
+	if t != nil {
+		current = t.latest().Info
+	}
+	if m.Holds(current) {
 		return nil
 	}
-	return conflict(t)
-}
-
-// conflict returns the error of a save that met t, which is nil for an absent
-// thread.
-func conflict(t *thread) error {
-	if t == nil {
-		return &driver.ConflictError{}
-	}
-	return &driver.ConflictError{Current: copyInfo(t.latest().Info)}
+	return &driver.ConflictError{Current: backends.CloneInfo(current)}
 }
 
 func (s *store) importCheckpoint(req driver.ImportRequest) error {
-	c := &driver.Checkpoint{Info: copyInfo(req.Info), Payload: bytes.Clone(req.Payload)}
+	c := &driver.Checkpoint{Info: backends.CloneInfo(req.Info), Payload: bytes.Clone(req.Payload)}
 	c.Size = len(c.Payload)
 
 	s.mu.Lock()
@@ -185,7 +174,7 @@ func (s *store) importCheckpoint(req driver.ImportRequest) error {
 	case t.version(c.Version) != nil && t.version(c.Version).ID == c.ID:
 		return nil
 	case t.latest().Version >= c.Version:
-		return conflict(t)
+		return &driver.ConflictError{Current: backends.CloneInfo(t.latest().Info)}
 	case t.latest().Version < c.Version-1:
 		t.versions = nil // a gap would separate them from c
 	}
@@ -217,7 +206,7 @@ func (s *store) load(req driver.LoadRequest) (driver.Checkpoint, error) {
 	if c == nil {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
-	return driver.Checkpoint{Info: copyInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil
+	return driver.Checkpoint{Info: backends.CloneInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil
 }
 
 // find returns the checkpoint that req asks for, or nil.
@@ -234,10 +223,14 @@ func (s *store) find(req driver.LoadRequest) *driver.Checkpoint {
 	return t.version(req.Version)
 }
 
-func (s *store) remove(key driver.Key) {
+func (s *store) remove(req driver.DeleteRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(key)
+	if err := check(req.Match, s.live(req.Key, req.Now)); err != nil {
+		return err
+	}
+	s.drop(req.Key)
+	return nil
 }
 
 // purgeBatch removes the expired ones among the first threads whose names are
@@ -266,18 +259,4 @@ func (s *store) purgeBatch(namespace, from string, now time.Time) (purged int64,
 		s.drop(driver.Key{Namespace: namespace, Thread: name})
 	}
 	return int64(len(expired)), next, more
-}
-
-// copyInfo returns an Info that shares nothing with i.
-func copyInfo(i driver.Info) driver.Info {
-	i.Metadata = copyMetadata(i.Metadata)
-	return i
-}
-
-// copyMetadata returns a copy of m, nil if m is empty.
-func copyMetadata(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	return maps.Clone(m)
 }

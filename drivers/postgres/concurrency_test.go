@@ -138,7 +138,7 @@ func TestSaveDeleteAndHistory(t *testing.T) {
 		running.Go(func() {
 			for n := range 60 {
 				if i < 3 && n%6 == 0 {
-					if err := b.Delete(t.Context(), key("thread")); err != nil {
+					if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("thread")}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -164,7 +164,7 @@ func TestSaveDeleteAndHistory(t *testing.T) {
 		})
 	}
 	running.Wait()
-	if err := b.Delete(t.Context(), key("thread")); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("thread")}); err != nil {
 		t.Fatal(err)
 	}
 	if got := selectText(t, plain(t, dsn), "SELECT count(*) FROM agent_checkpoints_history"); got != "0" {

@@ -91,7 +91,9 @@ var operations = []struct {
 	{"Ping", func(ctx context.Context, b *backend) error { return b.Ping(ctx) }},
 	{"Save", func(ctx context.Context, b *backend) error { _, err := b.Save(ctx, save("thread", `{}`)); return err }},
 	{"Load", func(ctx context.Context, b *backend) error { _, err := load(ctx, b, "thread"); return err }},
-	{"Delete", func(ctx context.Context, b *backend) error { return b.Delete(ctx, key("thread")) }},
+	{"Delete", func(ctx context.Context, b *backend) error {
+		return b.Delete(ctx, driver.DeleteRequest{Key: key("thread")})
+	}},
 	{"List", func(ctx context.Context, b *backend) error {
 		_, err := drain(b.List(ctx, driver.ListRequest{Namespace: "agents", Now: time.Now()}))
 		return err

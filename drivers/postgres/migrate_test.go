@@ -113,7 +113,7 @@ func TestSchemaByAnOwner(t *testing.T) {
 		if _, err := b.Purge(t.Context(), "agents", time.Now()); err != nil {
 			t.Errorf("Purge: %v", err)
 		}
-		if err := b.Delete(t.Context(), key("thread")); err != nil {
+		if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("thread")}); err != nil {
 			t.Errorf("Delete: %v", err)
 		}
 	}
@@ -176,7 +176,7 @@ func TestRefusedTables(t *testing.T) {
 			dsn := testserver.Postgres(t)
 			mustExec(t, plain(t, dsn), tt.before)
 			b := open(t, dsn)
-			for what, err := range map[string]error{"Ping": b.Ping(t.Context()), "Delete": b.Delete(t.Context(), key("a"))} {
+			for what, err := range map[string]error{"Ping": b.Ping(t.Context()), "Delete": b.Delete(t.Context(), driver.DeleteRequest{Key: key("a")})} {
 				if !errors.Is(err, driver.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("%s: got %v, want ErrInvalid: %s", what, err, tt.want)
 				}
@@ -252,7 +252,7 @@ func TestTableNames(t *testing.T) {
 			}
 			mustExec(t, db, "DROP TABLE "+name.sibling(historySuffix)+", "+name.String())
 			mustExec(t, db, Schema(Config{Table: name.String()}))
-			if err := b.Delete(t.Context(), key("thread")); err != nil {
+			if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("thread")}); err != nil {
 				t.Errorf("with a table by Schema: %v", err)
 			}
 		})

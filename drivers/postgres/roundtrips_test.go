@@ -86,13 +86,13 @@ func TestRoundTrips(t *testing.T) {
 					must(b.Rewrite(ctx, driver.RewriteRequest{Key: latest.Key, Version: latest.Version, ID: latest.ID, Payload: []byte(`2`), Encoding: "json", Now: time.Now()}))
 				}, 1},
 				{"import", func() {
-					must(b.Delete(ctx, key("imported")))
+					must(b.Delete(ctx, driver.DeleteRequest{Key: key("imported")}))
 					c := driver.Checkpoint{Info: latest, Payload: []byte("1")}
 					c.Thread = "imported"
 					must(b.Import(ctx, driver.ImportRequest{Checkpoint: c, Now: time.Now(), Keep: 1}))
 				}, 2},
 				{"purge", func() { _, err := b.Purge(ctx, "agents", time.Now()); must(err) }, 1},
-				{"delete", func() { must(b.Delete(ctx, key("thread"))) }, 1},
+				{"delete", func() { must(b.Delete(ctx, driver.DeleteRequest{Key: key("thread")})) }, 1},
 			} {
 				op.run() // prepares
 				if op.name == "delete" {

@@ -134,8 +134,8 @@ func (b *backend) known(ctx context.Context, req driver.SaveRequest, start time.
 }
 
 // Delete implements driver.Backend.
-func (b *backend) Delete(ctx context.Context, key driver.Key) error {
-	return b.run(ctx, statement{name: "delete", args: []any{key.Namespace, key.Thread}})
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	return b.run(ctx, statement{name: "delete", args: []any{req.Key.Namespace, req.Key.Thread}})
 }
 
 // purgeBatch is how many threads a statement of Purge removes: a saver that

@@ -193,7 +193,7 @@ func TestUnfit(t *testing.T) {
 			key := driver.Key{Namespace: "n", Thread: "t"}
 			_, saveErr := b.Save(t.Context(), driver.SaveRequest{Key: key, ID: "id", Now: time.Now(), Keep: 1})
 			_, loadErr := b.Load(t.Context(), driver.LoadRequest{Key: key, Now: time.Now()})
-			for what, err := range map[string]error{"Ping": b.Ping(t.Context()), "Save": saveErr, "Load": loadErr, "Delete": b.Delete(t.Context(), key)} {
+			for what, err := range map[string]error{"Ping": b.Ping(t.Context()), "Save": saveErr, "Load": loadErr, "Delete": b.Delete(t.Context(), driver.DeleteRequest{Key: key})} {
 				if err == nil || err.Error() != c.want || !errors.Is(err, driver.ErrInvalid) {
 					t.Errorf("%s: error %v, want %s", what, err, c.want)
 				}

@@ -204,19 +204,19 @@ func TestDeleteLostReply(t *testing.T) {
 	b, proxy := through(t, testserver.Redis(t), "")
 	key := driver.Key{Namespace: namespace(), Thread: "thread-to-delete"}
 	mustSave(t, b, request(key, nil))
-	if err := b.Delete(t.Context(), driver.Key{Namespace: key.Namespace, Thread: "x"}); err != nil { // the script becomes known
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: key.Namespace, Thread: "x"}}); err != nil { // the script becomes known
 		t.Fatal(err)
 	}
 	deleting := func(request []byte) bool {
 		return bytes.Contains(request, []byte(deleteScript.digest)) && bytes.HasSuffix(request, []byte("thread-to-delete\r\n"))
 	}
 	proxy.CutRequestMatching(1, deleting)
-	if err := b.Delete(t.Context(), key); !errors.Is(err, driver.ErrUnavailable) {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key}); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("Delete whose request was lost: error %v, want ErrUnavailable", err)
 	}
 	mustLoad(t, b, key)
 	proxy.DropReplyMatching(1, deleting)
-	if err := b.Delete(t.Context(), key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key}); err != nil {
 		t.Errorf("Delete whose reply was lost: %v", err)
 	}
 	if _, err := b.Load(t.Context(), driver.LoadRequest{Key: key, Now: time.Now()}); !errors.Is(err, driver.ErrNotFound) {
@@ -313,7 +313,7 @@ func TestForgottenScripts(t *testing.T) {
 		t.Errorf("Load after a restart is version %d, want %d", cp.Version, version)
 	}
 	flush()
-	if err := b.Delete(t.Context(), key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key}); err != nil {
 		t.Errorf("Delete after SCRIPT FLUSH: %v", err)
 	}
 }

@@ -70,15 +70,15 @@ func bytesOf(s string) []byte {
 
 // Delete implements driver.Backend. Like a save it is sent once: a second
 // attempt could remove a thread that was created after the first.
-func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
 	if err := b.ready(ctx); err != nil {
 		return b.report(ctx, err)
 	}
-	keys := b.layout.thread(key)
-	sent := &blob{data: []byte(key.Thread)}
+	keys := b.layout.thread(req.Key)
+	sent := &blob{data: []byte(req.Key.Thread)}
 	_, err := do(ctx, b, sent.unsent, func(ctx context.Context) (onceAny, error) {
 		sent.written.Store(false)
 		return process(ctx, b.client, func(bySource bool) onceAny {

@@ -31,7 +31,7 @@ func methods(b *backend, key driver.Key) map[string]func(context.Context) error 
 			_, err := b.Load(ctx, driver.LoadRequest{Key: key, Now: time.Now()})
 			return err
 		},
-		"Delete": func(ctx context.Context) error { return b.Delete(ctx, key) },
+		"Delete": func(ctx context.Context) error { return b.Delete(ctx, driver.DeleteRequest{Key: key}) },
 		"List": func(ctx context.Context) error {
 			for _, err := range b.List(ctx, driver.ListRequest{Namespace: key.Namespace, Now: time.Now()}) {
 				return err
@@ -165,7 +165,7 @@ func TestFull(t *testing.T) {
 		t.Errorf("keys left of transactions: %q, %v", left, err)
 	}
 	for i := range 10 {
-		if err := b.Delete(t.Context(), key(i)); err != nil {
+		if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key(i)}); err != nil {
 			t.Fatalf("Delete on a full server: %v", err)
 		}
 	}
@@ -388,14 +388,14 @@ func TestDamaged(t *testing.T) {
 				t.Errorf("%s: %s: error %v, want ErrCorrupt", name, call, err)
 			}
 			if call == "Delete" || name == "ShortPayload" && strings.HasPrefix(call, "Save") { // start over
-				b.Delete(t.Context(), key)
+				b.Delete(t.Context(), driver.DeleteRequest{Key: key})
 				mustSave(t, b, request(key, []byte("state")))
 				if err := damage(t.Context(), b.layout.list(key.Namespace, key.Thread)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		if err := b.Delete(t.Context(), key); err != nil {
+		if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key}); err != nil {
 			t.Errorf("%s: Delete: %v", name, err)
 		}
 		if info := mustSave(t, b, request(key, []byte("state"))); info.Version != 1 {

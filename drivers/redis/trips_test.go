@@ -194,8 +194,12 @@ func TestRoundTrips(t *testing.T) {
 		{"List of 100", 2, page(100)},
 		{"List of 256", 2, page(256)},
 		{"List of 300", 4, page(300)},
-		{"Delete", 1, func() error { return b.Delete(t.Context(), driver.Key{Namespace: ns, Thread: "thread-007"}) }},
-		{"Delete of an absent thread", 1, func() error { return b.Delete(t.Context(), driver.Key{Namespace: ns, Thread: "none"}) }},
+		{"Delete", 1, func() error {
+			return b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: "thread-007"}})
+		}},
+		{"Delete of an absent thread", 1, func() error {
+			return b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: "none"}})
+		}},
 		{"Purge of nothing", 1, func() error { _, err := b.Purge(t.Context(), ns, time.Now()); return err }},
 	} {
 		if err := c.run(); err != nil && !strings.HasPrefix(c.name, "Purge") { // the scripts become known
@@ -233,7 +237,7 @@ func TestBytesOnTheWire(t *testing.T) {
 		t.Errorf("History has %d versions, want 5", got)
 	}
 	list(t, b, driver.ListRequest{Namespace: key.Namespace})
-	if err := b.Delete(t.Context(), key); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key}); err != nil {
 		t.Error(err)
 	}
 	c := proxy.Counts().Sub(before)

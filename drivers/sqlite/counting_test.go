@@ -214,7 +214,7 @@ func TestStatements(t *testing.T) {
 		{"rewrite", func() error {
 			return b.(driver.Rewriter).Rewrite(ctx, driver.RewriteRequest{Key: key("keeps 3"), Version: 6, ID: repeated.ID, Payload: []byte("{}"), Encoding: "json", Now: now})
 		}},
-		{"delete", func() error { return b.Delete(ctx, key("keeps 3")) }},
+		{"delete", func() error { return b.Delete(ctx, driver.DeleteRequest{Key: key("keeps 3")}) }},
 		{"purge", func() error { _, err := b.(driver.Purger).Purge(ctx, "agents", now); return err }},
 	} {
 		counts.reset()

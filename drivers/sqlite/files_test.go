@@ -145,7 +145,7 @@ func TestBesideOthers(t *testing.T) {
 	if got := load(t, one, "t") + load(t, two, "t"); got != "12" {
 		t.Errorf("loaded %s, want 12", got)
 	}
-	if err := one.Delete(t.Context(), key("t")); err != nil {
+	if err := one.Delete(t.Context(), driver.DeleteRequest{Key: key("t")}); err != nil {
 		t.Fatal(err)
 	}
 	if got := load(t, two, "t"); got != "2" {
@@ -193,7 +193,7 @@ func TestDamage(t *testing.T) {
 		if got := load(t, b, "good"); got != "{}" {
 			t.Errorf("the other thread: %s, want {}", got)
 		}
-		if err := b.Delete(t.Context(), key("bad")); err != nil {
+		if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("bad")}); err != nil {
 			t.Errorf("%s: Delete: %v", tt.column, err)
 		}
 	}

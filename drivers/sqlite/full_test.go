@@ -38,7 +38,7 @@ func TestFull(t *testing.T) {
 			t.Errorf("thread %d holds %d bytes, want %d", i, len(got), len(state))
 		}
 	}
-	if err := b.Delete(t.Context(), key("thread-0")); err != nil {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("thread-0")}); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	save(t, b, request("another", state)) // in its place

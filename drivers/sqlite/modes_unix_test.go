@@ -152,7 +152,7 @@ func readOnlyChild(args []string) {
 	}
 	info, err := b.Save(ctx, request("t", "{}"))
 	sayResult("save", fmt.Sprint(info.Version), err)
-	sayResult("delete", "", b.Delete(ctx, key("t")))
+	sayResult("delete", "", b.Delete(ctx, driver.DeleteRequest{Key: key("t")}))
 	c.Version++
 	sayResult("import", "", b.(driver.Importer).Import(ctx, driver.ImportRequest{Checkpoint: c, Now: now, Keep: 1}))
 }

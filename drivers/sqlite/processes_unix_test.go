@@ -141,7 +141,7 @@ func writerChild(args []string) {
 				write(fmt.Sprintf("thread-%s-%d", args[1], i), random)
 				write("deleted", random)
 				if random.IntN(8) == 0 {
-					must(b.Delete(ctx, key("deleted")))
+					must(b.Delete(ctx, driver.DeleteRequest{Key: key("deleted")}))
 				}
 			}
 		})

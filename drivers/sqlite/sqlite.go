@@ -188,13 +188,13 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 }
 
 // Delete implements driver.Backend.
-func (b *backend) Delete(ctx context.Context, key driver.Key) error {
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	s, err := b.enter(ctx)
 	if err != nil {
 		return err
 	}
 	defer b.gate.leave()
-	return s.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.remove(key) })
+	return s.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.remove(req.Key) })
 }
 
 // Purge implements driver.Purger.

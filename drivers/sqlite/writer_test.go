@@ -153,7 +153,7 @@ func TestLocked(t *testing.T) {
 	if info.Key != req.Key || info.ID != req.ID {
 		t.Errorf("Save returned %v, want its key and id", info)
 	}
-	if err := b.Delete(t.Context(), key("t")); fmt.Sprint(err) != want {
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("t")}); fmt.Sprint(err) != want {
 		t.Errorf("Delete: %v, want %s", err, want)
 	}
 	if n, err := b.(driver.Purger).Purge(t.Context(), "agents", now); n != 0 || fmt.Sprint(err) != want {

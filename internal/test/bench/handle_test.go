@@ -22,7 +22,7 @@ func (noop) Save(_ context.Context, req driver.SaveRequest) (driver.Info, error)
 func (n noop) Load(_ context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	return driver.Checkpoint{Info: driver.Info{Key: req.Key, Version: 1, Encoding: "bytes"}, Payload: n.payload}, nil
 }
-func (noop) Delete(context.Context, driver.Key) error { return nil }
+func (noop) Delete(context.Context, driver.DeleteRequest) error { return nil }
 func (noop) List(context.Context, driver.ListRequest) iter.Seq2[driver.Info, error] {
 	return func(func(driver.Info, error) bool) {}
 }

@@ -131,7 +131,7 @@ func Write(ctx context.Context, b driver.Backend) error {
 					return fmt.Errorf("golden: save %q: %w", th.name, err)
 				}
 			}
-			if err := b.Delete(ctx, reqs[0].Key); err != nil {
+			if err := b.Delete(ctx, driver.DeleteRequest{Key: reqs[0].Key}); err != nil {
 				return fmt.Errorf("golden: delete %q: %w", th.name, err)
 			}
 		}

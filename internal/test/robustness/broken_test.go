@@ -82,7 +82,7 @@ type lostSaves struct {
 func (b *lostSaves) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 	info, err := b.Backend.Save(ctx, req)
 	if err == nil && info.Version == 1 && b.sometimes() {
-		b.Delete(ctx, req.Key)
+		b.Delete(ctx, driver.DeleteRequest{Key: req.Key})
 	}
 	return info, err
 }
@@ -113,11 +113,11 @@ type lazyDeletes struct {
 	sometimes func() bool
 }
 
-func (b *lazyDeletes) Delete(ctx context.Context, key driver.Key) error {
+func (b *lazyDeletes) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if b.sometimes() {
 		return nil
 	}
-	return b.Backend.Delete(ctx, key)
+	return b.Backend.Delete(ctx, req)
 }
 
 type mixedSaves struct {

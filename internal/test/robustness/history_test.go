@@ -189,17 +189,17 @@ func (r *recorder) lost(kind string) {
 	r.h.counts[kind+" lost"]++
 }
 
-func (r *recorder) Delete(ctx context.Context, key driver.Key) error {
+func (r *recorder) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if ctx.Err() != nil {
-		return r.Backend.Delete(ctx, key)
+		return r.Backend.Delete(ctx, req)
 	}
 	called := r.h.now()
-	err := r.Backend.Delete(ctx, key)
+	err := r.Backend.Delete(ctx, req)
 	r.h.overstayed(ctx)
 	if err != nil && !uncertain(err) {
 		r.h.problem("Delete: %v", err)
 	}
-	r.h.add(r.client, key.Thread, call{kind: "delete"}, reply{open: err != nil}, called)
+	r.h.add(r.client, req.Thread, call{kind: "delete"}, reply{open: err != nil}, called)
 	return err
 }
 

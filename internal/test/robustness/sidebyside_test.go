@@ -131,7 +131,7 @@ func (p *pair) compareLoad(t *rapid.T, req driver.LoadRequest) {
 
 func (p *pair) delete(t *rapid.T) {
 	key := p.key(t)
-	same(t, fmt.Sprintf("Delete(%v)", key), fmt.Sprint(p.got.Delete(p.ctx, key)), fmt.Sprint(p.want.Delete(p.ctx, key)))
+	same(t, fmt.Sprintf("Delete(%v)", key), fmt.Sprint(p.got.Delete(p.ctx, driver.DeleteRequest{Key: key})), fmt.Sprint(p.want.Delete(p.ctx, driver.DeleteRequest{Key: key})))
 }
 
 func (p *pair) list(t *rapid.T) {

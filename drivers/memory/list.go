@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // batch is how many threads are visited under the lock at a time.
@@ -62,7 +63,7 @@ func (s *store) listBatch(req driver.ListRequest, from string) (infos []driver.I
 		}
 		seen++
 		if c := ns.threads[name].latest(); !c.Expired(req.Now) {
-			infos = append(infos, copyInfo(c.Info))
+			infos = append(infos, backends.CloneInfo(c.Info))
 		}
 	}
 	return infos, "", false
@@ -77,7 +78,7 @@ func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.S
 			return
 		}
 		for _, c := range s.history(req) {
-			if !yield(copyInfo(c.Info), nil) {
+			if !yield(backends.CloneInfo(c.Info), nil) {
 				return
 			}
 		}
