@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/go-ckpt/checkpoint/internal/names"
 	"github.com/go-ckpt/checkpoint/internal/registry"
 )

@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
-	"github.com/go-ckpt/checkpoint/internal/dsn"
 	"github.com/go-ckpt/checkpoint/internal/registry"
 )
 

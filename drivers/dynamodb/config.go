@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
 
 // The names of the index that listing uses.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/go-ckpt/checkpoint/internal/names"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/lib/pq"
 
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
 
 // The defaults of a Config.

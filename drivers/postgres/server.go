@@ -13,7 +13,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
 
 // serverWords are the words that go to lib/pq: libpq's own as far as lib/pq

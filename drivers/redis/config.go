@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )

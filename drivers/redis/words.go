@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
 
 // readWords takes the words: those of this driver, and go-redis' own, as its

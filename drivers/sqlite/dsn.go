@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/dsn"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
