@@ -101,7 +101,10 @@ type Driver interface {
 	// names the word and the words allowed, and holds no secret.
 	//
 	// The words that package checkpoint owns (namespace, ttl, history,
-	// max_state_size, compress) have been taken out of dsn.
+	// max_state_size, compress) have been taken out of dsn. A dsn that begins
+	// with the driver's name and a colon is a whole URL, and MUST be accepted:
+	// so checkpoint.OpenURL hands it over. Package driver/dsn reads the words
+	// and has the rules.
 	Open(dsn string) (Backend, error)
 }
 

@@ -1,9 +1,36 @@
-// Package dsn takes the words out of data source names.
+// Package dsn reads data source names: what a driver's Open parses, so that
+// every driver, in this module or not, has the same rules and the same errors.
 //
-// Everything after the first '?' of a DSN is a query string of words. Each
-// reader takes the words it knows, one by one; the first error is kept; what
-// nobody took is unknown and refused with the list of words that were asked
-// for.
+// # Form
+//
+// A data source name is a base and, after its first '?', a query string of
+// words: "agents.db?synchronous=normal". A name is a letter and up to 63
+// letters, digits and underscores. A value is escaped as in a URL's query.
+// Words are joined by '&', and none but addr is given twice. The words in
+// [Common] belong to package checkpoint, which takes them out before it calls
+// the driver.
+//
+// # Whole URLs
+//
+// A driver registered under a name is opened in two ways. checkpoint.Open(name,
+// dsn) hands over dsn as it is. checkpoint.OpenURL(url) takes the driver's name
+// from the scheme and hands over the whole URL, scheme included. So a driver
+//
+//   - MUST accept "NAME:REST" for every name that it is registered under, and
+//     read it as it reads REST where REST alone is a form it has ("sqlite:a.db"
+//     and "a.db");
+//   - accepts "NAME://REST" where that is how people write it, and gives the
+//     empty base and the bare scheme ("memory:") the same meaning;
+//   - MUST refuse a base that has another scheme, without showing it: it may be
+//     the URL of another database, with a password.
+//
+// # Use
+//
+// A driver takes the words that it knows, one by one. The first error is kept,
+// so that none has to be looked at in between, and [Words.Done] reports it, or
+// the words that are left: they are unknown, and the error lists those that were
+// asked for. All errors match [driver.ErrInvalid], and none shows a value that
+// may be a secret.
 package dsn
 
 import (
@@ -17,19 +44,21 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Common are the words that package checkpoint takes out of any driver's DSN.
+// Common are the words that package checkpoint takes out of every data source
+// name. A driver does not see them and cannot have words of these names.
 var Common = []string{"compress", "history", "max_state_size", "namespace", "ttl"}
 
 // repeatable is the one word that may stand in a DSN more than once.
 const repeatable = "addr"
 
-// Split cuts a DSN at its first '?'.
+// Split cuts a data source name at its first '?', which is in neither part.
 func Split(dsn string) (base, query string) {
 	base, query, _ = strings.Cut(dsn, "?")
 	return base, query
 }
 
-// Words are the words of a DSN that have not been taken yet.
+// Words are the words of a data source name that have not been taken yet. A
+// Words is for one goroutine.
 type Words struct {
 	pairs []pair
 	asked []string
@@ -38,9 +67,9 @@ type Words struct {
 
 type pair struct{ name, value, raw string }
 
-// Parse reads the query part of a DSN. Its errors show names that look like
-// words and never a value: a '?' inside a password makes its tail look like a
-// query.
+// Parse reads the query part of a data source name. Its errors show names that
+// look like words and never a value: a '?' inside a password makes its tail look
+// like a query.
 func Parse(query string) (*Words, error) {
 	w := &Words{}
 	for raw := range strings.SplitSeq(query, "&") {
@@ -79,7 +108,8 @@ func isWord(s string) bool {
 	return true
 }
 
-// String takes the word and reports whether it was there.
+// String takes the word of that name, and reports whether it was there. Its
+// value is unescaped, and may be empty.
 func (w *Words) String(name string) (string, bool) {
 	w.asked = append(w.asked, name)
 	for i, p := range w.pairs {
@@ -91,7 +121,7 @@ func (w *Words) String(name string) (string, bool) {
 	return "", false
 }
 
-// Strings takes every occurrence of a word, in their order.
+// Strings takes every occurrence of a word, in the order in which they stand.
 func (w *Words) Strings(name string) []string {
 	var values []string
 	for {
@@ -103,7 +133,8 @@ func (w *Words) Strings(name string) []string {
 	}
 }
 
-// Bool takes a word that is "true" or "false".
+// Bool takes a word that is "true" or "false", and returns missing where it is
+// not there.
 func (w *Words) Bool(name string, missing bool) bool {
 	v, ok := w.String(name)
 	if !ok {
@@ -115,7 +146,8 @@ func (w *Words) Bool(name string, missing bool) bool {
 	return v == "true"
 }
 
-// Int takes a word that is a whole number from low to high.
+// Int takes a word that is a whole number from low to high, both included, and
+// returns missing where it is not there or is refused.
 func (w *Words) Int(name string, missing, low, high int) int {
 	v, ok := w.String(name)
 	if !ok {
@@ -129,7 +161,8 @@ func (w *Words) Int(name string, missing, low, high int) int {
 	return n
 }
 
-// Duration takes a word that is a Go duration of at least 0.
+// Duration takes a word that is a Go duration of at least 0, and returns missing
+// where it is not there or is refused.
 func (w *Words) Duration(name string, missing time.Duration) time.Duration {
 	v, ok := w.String(name)
 	if !ok {
@@ -143,8 +176,9 @@ func (w *Words) Duration(name string, missing time.Duration) time.Duration {
 	return d
 }
 
-// Fail records that the value of a word that holds no secret is not allowed,
-// unless an earlier word failed already.
+// Fail records that the value of a word is not allowed, and what would be,
+// unless there is an error already. The error shows the first 64 bytes of value:
+// Fail is not for words that hold a secret, for which there is Reject.
 func (w *Words) Fail(name, value, want string) {
 	if len(value) > 64 {
 		value = strings.ToValidUTF8(value[:64], "") + "…"
@@ -152,17 +186,19 @@ func (w *Words) Fail(name, value, want string) {
 	w.Reject(fmt.Errorf("word %q is %q: want %s", name, value, want))
 }
 
-// Reject records an error of the reader's own, unless there is one already.
+// Reject records an error of the driver's own, unless there is one already.
+// What Err and Done return then matches both err and driver.ErrInvalid.
 func (w *Words) Reject(err error) {
 	if w.err == nil {
 		w.err = fmt.Errorf("%w DSN: %w", driver.ErrInvalid, err)
 	}
 }
 
-// Err returns the first error so far.
+// Err returns the first error so far, or nil.
 func (w *Words) Err() error { return w.err }
 
-// Rest returns the words that were not taken, as they were written.
+// Rest returns the words that were not taken, as they were written, for a driver
+// that hands them to its client's own parser.
 func (w *Words) Rest() string {
 	raws := make([]string, len(w.pairs))
 	for i, p := range w.pairs {
@@ -171,8 +207,8 @@ func (w *Words) Rest() string {
 	return strings.Join(raws, "&")
 }
 
-// Done returns the first error, or one that names the words nobody took and
-// those allowed.
+// Done returns the first error, or one that names the words that were not taken
+// and those that may be given, or nil.
 func (w *Words) Done() error {
 	if w.err != nil || len(w.pairs) == 0 {
 		return w.err
