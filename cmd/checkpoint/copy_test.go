@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -19,8 +20,10 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/cli"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/cli/jsondiff"
+	"github.com/go-ckpt/checkpoint/internal/registry"
 	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
 
@@ -33,7 +36,7 @@ const (
 // stores: 20, or what CHECKPOINT_TEST_COPY says. "scripts/prove.sh copy" runs
 // the long form, of 10,000.
 func copyThreads(t *testing.T) int {
-	n, err := strconv.Atoi(firstOf(os.Getenv("CHECKPOINT_TEST_COPY"), "20"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("CHECKPOINT_TEST_COPY"), "20"))
 	if err != nil || n < 10 {
 		t.Fatalf("CHECKPOINT_TEST_COPY: want a number of threads, at least 10")
 	}
@@ -50,7 +53,7 @@ func TestCopyPairs(t *testing.T) {
 	for _, from := range slices.Sorted(maps.Keys(open)) {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
-			src := source{url: open[from](t), create: true}
+			src := open[from](t)
 			fill(t, src, threads)
 			want := backend(t, src)
 			for _, to := range slices.Sorted(maps.Keys(open)) {
@@ -58,9 +61,9 @@ func TestCopyPairs(t *testing.T) {
 					continue
 				}
 				t.Run(to, func(t *testing.T) {
-					dst := source{url: open[to](t), create: true}
+					dst := open[to](t)
 					got := backend(t, dst)
-					args := []string{"copy", "--from", src.url, "--to", dst.url, "--history", "--concurrency", strconv.Itoa(copyConcurrency), "--json"}
+					args := []string{"copy", "--from", src, "--to", dst, "--history", "--concurrency", strconv.Itoa(copyConcurrency), "--json"}
 					run := copyThere
 					if from == "memory" || to == "memory" { // which live in this process
 						run = copyHere
@@ -87,9 +90,19 @@ func TestCopyPairs(t *testing.T) {
 	}
 }
 
-func backend(t *testing.T, s source) driver.Backend {
+// statusInterrupted is the exit status of a command that was interrupted.
+const statusInterrupted = 130
+
+// backend opens the backend of a store whose URL has none of the words of package
+// checkpoint.
+func backend(t *testing.T, url string) driver.Backend {
 	t.Helper()
-	b, err := s.openBackend()
+	scheme, _, _ := strings.Cut(url, ":")
+	d, err := registry.FindDriver(registry.Drivers, scheme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,9 +118,9 @@ func copyThread(i int) string { return fmt.Sprintf("user/%06d/é%%", i) }
 
 // fill saves threads of several versions: JSON and bytes, with metadata and
 // expiry.
-func fill(t *testing.T, s source, threads int) {
+func fill(t *testing.T, url string, threads int) {
 	t.Helper()
-	store, err := s.open()
+	store, err := checkpoint.OpenURL(url, checkpoint.WithHistory(checkpoint.KeepAll))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,8 +214,11 @@ func copyAndCancel(t *testing.T, dst driver.Backend, some int, args []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- execute(ctx, args, io.Discard) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		execute(ctx, args, io.Discard)
+	}()
 	for {
 		select {
 		case <-done:
@@ -221,18 +237,21 @@ func copyAndCancel(t *testing.T, dst driver.Backend, some int, args []string) {
 func copyHere(t *testing.T, args []string) checkpoint.CopyStats {
 	t.Helper()
 	var out bytes.Buffer
-	if err := execute(t.Context(), args, &out); err != nil {
-		t.Fatalf("the copy after the interruption: %v", err)
+	if status, stderr := execute(t.Context(), args, &out); status != 0 {
+		t.Fatalf("the copy after the interruption: exit status %d: %s", status, stderr)
 	}
 	return readStats(t, out.Bytes())
 }
 
 // execute runs the command in this process.
-func execute(ctx context.Context, args []string, out io.Writer) error {
-	root := newRoot(newApp(strings.NewReader(""), out, out))
-	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+func execute(ctx context.Context, args []string, out io.Writer) (status int, errors string) {
+	var stderr strings.Builder
+	status = cli.Run(ctx, args, strings.NewReader(""), out, &stderr)
+	return status, stderr.String()
 }
+
+// now is the time of an operation on a backend.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // readStats reads what copy --json prints.
 func readStats(t *testing.T, output []byte) (n checkpoint.CopyStats) {

@@ -37,7 +37,7 @@ func onTerminal(t *testing.T, store string, env []string, args ...string) *sessi
 	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Args[0] = "checkpoint" // see TestMain
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "TZ=UTC", envStore+"="+store)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "TZ=UTC", "CHECKPOINT_STORE="+store)
 	cmd.Env = append(cmd.Env, env...)
 	f, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 80, Rows: 24})
 	if err != nil {
@@ -351,9 +351,9 @@ func TestInterruptedInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dst := source{url: "sqlite:" + filepath.Join(t.TempDir(), "imported.db"), create: true}
+	dst := "sqlite:" + filepath.Join(t.TempDir(), "imported.db")
 	there := backend(t, dst)
-	cmd, _, stderr := command(t, []string{"import", "-", "--store", dst.url})
+	cmd, _, stderr := command(t, []string{"import", "-", "--store", dst})
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

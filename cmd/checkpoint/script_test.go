@@ -47,7 +47,7 @@ func TestStores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			runScripts(t, "testdata/stores", func(t testing.TB, env *testscript.Env) {
-				for _, v := range []string{envStore, "OTHER"} {
+				for _, v := range []string{"CHECKPOINT_STORE", "OTHER"} {
 					env.Setenv(v, open(t))
 				}
 			})

@@ -1,11 +1,13 @@
-package main
+// Package builtin is what the command checkpoint is built with: the drivers, the
+// compressor and the bare clients of the databases. It is imported for its side
+// effects.
+package builtin
 
 import (
 	"context"
 
 	"github.com/redis/go-redis/v9"
 
-	// The drivers and the compressor that are built in.
 	_ "github.com/go-ckpt/checkpoint/drivers/dynamodb"
 	_ "github.com/go-ckpt/checkpoint/drivers/memory"
 	_ "github.com/go-ckpt/checkpoint/drivers/postgres"
@@ -14,9 +16,9 @@ import (
 	_ "github.com/go-ckpt/checkpoint/zstd"
 )
 
-// quiet makes the clients of databases say what they have to say in errors alone.
-// The Redis client writes lines of its own to standard error otherwise.
-func quiet() { redis.SetLogger(silence{}) }
+// The clients of databases say what they have to say in errors alone. The Redis
+// client would write lines of its own to standard error.
+func init() { redis.SetLogger(silence{}) }
 
 type silence struct{}
 
