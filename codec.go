@@ -65,21 +65,38 @@ func (s *Store) encode(state any) (payload, error) {
 }
 
 // encodeError says why a state could not be encoded, without what a marshaler of
-// the application may have put into its error.
+// the application may have put into its error. Which type an error of encoding/json
+// names, and whether it names one, differs between versions of Go.
 func encodeError(c Codec, state any, err error) error {
-	if typ, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
-		return fmt.Errorf("%s cannot encode the type %v", c.Name(), typ.Type)
+	if unsupported, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
+		return fmt.Errorf("%s cannot encode the type %s", c.Name(), typeName(unsupported.Type, state))
 	}
-	if val, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
-		return fmt.Errorf("%s cannot encode a value of type %v: not a finite number, or a cycle of pointers", c.Name(), val.Value.Type())
+	if value, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
+		var typ reflect.Type
+		if value.Value.IsValid() {
+			typ = value.Value.Type()
+		}
+		return fmt.Errorf("%s cannot encode a value of type %s: not a finite number, or a cycle of pointers", c.Name(), typeName(typ, state))
 	}
-	if m, ok := errors.AsType[*json.MarshalerError](err); ok {
-		return fmt.Errorf("%s cannot encode it: the marshaler of %v failed", c.Name(), m.Type)
+	if failed, ok := errors.AsType[*json.MarshalerError](err); ok {
+		return fmt.Errorf("%s cannot encode it: the marshaler of %s failed", c.Name(), typeName(failed.Type, state))
 	}
 	return fmt.Errorf("the codec %s cannot encode a %T", c.Name(), state)
 }
 
-// decode turns a stored checkpoint into a state.
+// typeName names a type without the pointers to it, or else the type of the state.
+func typeName(t reflect.Type, state any) string {
+	if t == nil {
+		return fmt.Sprintf("%T", state)
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.String()
+}
+
+// decode turns a stored checkpoint into a state, which may share memory with the
+// checkpoint's payload.
 func (s *Store) decode(cp driver.Checkpoint, target any) error {
 	p, err := s.unpack(cp)
 	if err != nil {
@@ -173,7 +190,7 @@ func decodeJSON(data []byte, target any) error {
 	}
 	if typ, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		what, _, _ := strings.Cut(typ.Value, " ") // "number 300" quotes the state
-		return fmt.Errorf("%w: a JSON %s does not fit the Go type %v of the target %T", ErrCorrupt, what, typ.Type, target)
+		return fmt.Errorf("%w: a JSON %s does not fit the Go type %s of the target %T", ErrCorrupt, what, typeName(typ.Type, target), target)
 	}
 	return fmt.Errorf("%w: the JSON does not fit the target %v", ErrCorrupt, reflect.TypeOf(target))
 }

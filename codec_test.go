@@ -6,6 +6,7 @@ import (
 	"encoding/gob"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -55,11 +56,12 @@ func TestSaveRefusesWhatCannotComeBack(t *testing.T) {
 		"not a number":         {math.NaN(), "not a finite number, or a cycle of pointers"},
 		"cycle":                {loop, "not a finite number, or a cycle of pointers"},
 		"failing marshaler":    {secretMarshaler{}, "the marshaler of checkpoint_test.secretMarshaler failed"},
-		"raw JSON broken":      {json.RawMessage(`{"hunter2"`), "the marshaler of json.RawMessage failed"},
+		"raw JSON broken":      {json.RawMessage(`{"hunter2"`), fmt.Sprintf("the marshaler of %v failed", reflect.TypeFor[json.RawMessage]())},
 		"string not UTF-8":     {"\xff", "it holds a string that is not UTF-8"},
 		"key not UTF-8":        {map[string]int{"\xc3": 1}, "it holds a string that is not UTF-8"},
 		"field not UTF-8":      {&struct{ A []any }{[]any{1, "a\xed\xa0\x80"}}, "it holds a string that is not UTF-8"},
 		"raw JSON not UTF-8":   {json.RawMessage("\"\xff\""), "it holds text that is not UTF-8"},
+		"raw JSON in a field":  {struct{ R json.RawMessage }{json.RawMessage("\"\xff\"")}, "that is not UTF-8"},
 		"too deep":             {nested(1001), "it nests deeper than 1000 levels"},
 		"nil *Bytes":           {(*checkpoint.Bytes)(nil), "it is a nil *checkpoint.Bytes"},
 	} {
@@ -86,6 +88,7 @@ func TestSaveTakesWhatLooksBad(t *testing.T) {
 	t.Parallel()
 	for name, state := range map[string]any{
 		"escaped U+FFFD in raw JSON":  json.RawMessage(`{"a":"\ufffd","b":"\ud800"}`),
+		"escape of U+FFFD, capitals":  json.RawMessage(`"\uFFFd"`),
 		"U+FFFD itself":               "\ufffd",
 		"backslashes before the text": `\\ufffd`,
 		"raw JSON beside text":        []any{"text", json.RawMessage(`"\ufffd"`), []byte{0xff}, [2]byte{0xff, 1}},

@@ -15,14 +15,15 @@ import (
 const maxDepth = 1000
 
 // checkJSON returns an error if the encoded state nests too deep, or holds text
-// that is not UTF-8 or that encoding/json has replaced because it was not.
+// that is not UTF-8 or that the encoder has replaced because it was not.
 func checkJSON(data []byte, state any) error {
 	if !utf8.Valid(data) {
 		return errors.New("it holds text that is not UTF-8; save binary data as []byte or checkpoint.Bytes")
 	}
-	// encoding/json writes this escape for bytes that are not UTF-8. It also
-	// stands in JSON that the application made itself; the state tells.
-	if bytes.Contains(data, []byte(`\ufffd`)) && holdsBadText(reflect.ValueOf(state), maxDepth) {
+	// What is not UTF-8 comes out of an encoder of JSON as U+FFFD, spelled in one
+	// way or another. That character may also have been in the state; the state
+	// tells.
+	if holdsReplacement(data) && holdsBadText(reflect.ValueOf(state), maxDepth) {
 		return errors.New("it holds a string that is not UTF-8; save binary data as []byte or checkpoint.Bytes")
 	}
 	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > maxDepth && nesting(data) > maxDepth {
@@ -31,7 +32,26 @@ func checkJSON(data []byte, state any) error {
 	return nil
 }
 
-// nesting returns how deep valid JSON nests.
+// holdsReplacement reports whether JSON holds U+FFFD, as it is or as an escape with
+// digits of either case.
+func holdsReplacement(data []byte) bool {
+	if bytes.Contains(data, []byte("\uFFFD")) {
+		return true
+	}
+	for {
+		i := bytes.Index(data, []byte(`\u`))
+		if i < 0 || len(data) < i+6 {
+			return false
+		}
+		if bytes.EqualFold(data[i+2:i+6], []byte("fffd")) {
+			return true
+		}
+		data = data[i+2:]
+	}
+}
+
+// nesting returns how deep valid JSON nests. Strings, which most of a conversation
+// is, are passed over from quote to quote.
 func nesting(data []byte) int {
 	depth, deepest := 0, 0
 	for i := 0; i < len(data); i++ {
@@ -42,37 +62,53 @@ func nesting(data []byte) int {
 		case '}', ']':
 			depth--
 		case '"':
-			for i++; i < len(data) && data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
+			i = stringEnd(data, i+1)
 		}
 	}
 	return deepest
 }
 
-// holdsBadText reports whether a value that encoding/json has encoded holds a
-// string or key that is not UTF-8. What marshals itself is not looked into.
+// stringEnd returns the index of the quote that ends the JSON string whose text
+// begins at from, or len(data).
+func stringEnd(data []byte, from int) int {
+	for at := from; ; {
+		n := bytes.IndexByte(data[at:], '"')
+		if n < 0 {
+			return len(data)
+		}
+		at += n
+		escapes := 0
+		for at-1-escapes >= from && data[at-1-escapes] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
+			return at
+		}
+		at++
+	}
+}
+
+// holdsBadText reports whether a value that has been encoded as JSON holds a string
+// or key that is not UTF-8. Of what marshals itself, what it marshals to is looked
+// at.
 func holdsBadText(v reflect.Value, depth int) bool {
 	if !v.IsValid() || depth < 0 {
 		return false
 	}
 	if v.CanAddr() && v.Addr().CanInterface() {
-		if _, ok := v.Addr().Interface().(json.Marshaler); ok {
-			return false
+		if m, ok := v.Addr().Interface().(json.Marshaler); ok {
+			return isBadText(m.MarshalJSON())
 		}
 	}
 	if v.CanInterface() {
+		if v.Kind() == reflect.Pointer && v.IsNil() {
+			return false
+		}
 		switch m := v.Interface().(type) {
 		case json.Marshaler:
-			return false
+			return isBadText(m.MarshalJSON())
 		case encoding.TextMarshaler:
-			if v.Kind() == reflect.Pointer && v.IsNil() {
-				return false
-			}
-			text, err := m.MarshalText()
-			return err == nil && !utf8.Valid(text)
+			return isBadText(m.MarshalText())
 		}
 	}
 	switch v.Kind() {
@@ -106,3 +142,5 @@ func holdsBadText(v reflect.Value, depth int) bool {
 	}
 	return false
 }
+
+func isBadText(text []byte, err error) bool { return err == nil && !utf8.Valid(text) }
