@@ -36,3 +36,31 @@ func (b Blobs) Set(ctx context.Context, id string, blob []byte) error {
 func (b Blobs) Delete(ctx context.Context, id string) error {
 	return b.store.Delete(ctx, id)
 }
+
+// Take returns the blob and removes it: of any number of callers that take the same
+// blob one gets it, and the others get false. With it two workers that resume one
+// interrupted run do not both go on. What it returned is no longer stored: a worker
+// that may die on the way holds a lease instead, see package lease.
+//
+// After an error that matches [ErrUnavailable] or ctx's the blob may have been
+// removed, and Get tells.
+func (b Blobs) Take(ctx context.Context, id string) ([]byte, bool, error) {
+	for attempt := 0; ; attempt++ {
+		var blob Bytes
+		info, err := b.store.Load(ctx, id, &blob)
+		if err == nil {
+			err = b.store.Delete(ctx, id, IfMatch(info.ID))
+		}
+		switch {
+		case err == nil:
+			return blob, true, nil
+		case errors.Is(err, ErrNotFound):
+			return nil, false, nil
+		case !errors.Is(err, ErrConflict):
+			return nil, false, err
+		}
+		if err := pause(ctx, attempt); err != nil { // set again, or taken, in between
+			return nil, false, b.store.fail("take", id, err)
+		}
+	}
+}

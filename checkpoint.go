@@ -25,8 +25,8 @@
 //
 // After a successful Save every Load sees that state or a newer one. A save is
 // there entirely or not at all, and is applied at most once, whatever is retried
-// on the way. [IfMatch] and [IfAbsent] make a save conditional, and the database
-// decides: of any number of concurrent savers one wins. An expired thread is
+// on the way. A [Condition] makes a save or a deletion depend on what the thread is,
+// and the database decides: of any number of concurrent savers with one id one wins. An expired thread is
 // absent from that moment on. [Store.List] and [Store.History] work page by
 // page, in order. What comes back equals what went in. Package checkpointtest
 // proves it of a driver; package driver holds the rules.
@@ -44,7 +44,6 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -120,17 +119,31 @@ func (s *Store) Namespace(ns string) *Store {
 	return &view
 }
 
+// InNamespace returns the namespace that the store works in.
+func (s *Store) InNamespace() string { return s.namespace }
+
 // Ping connects, and prepares or checks what the driver needs in the database,
 // such as its tables. It is optional: the first operation does it.
 func (s *Store) Ping(ctx context.Context) error {
-	op := s.start("ping", "")
+	ctx, op := s.start(ctx, "ping", "")
 	err := s.check(ctx)
 	if err == nil {
 		if err = s.conn.backend.Ping(ctx); err == nil {
 			s.conn.ready.Store(true)
 		}
 	}
-	return op.end(ctx, Info{}, err)
+	return op.end(Info{}, err)
+}
+
+// Raw calls f with the driver's backend, for what package checkpoint has no method
+// for. It returns f's error as it is, and [ErrClosed] without calling f when the
+// store was closed. f must not close the backend, nor keep it beyond the store's
+// life.
+func (s *Store) Raw(f func(driver.Backend) error) error {
+	if s.conn.closed.Load() {
+		return s.fail("raw", "", ErrClosed)
+	}
+	return f(s.conn.backend)
 }
 
 // Close closes the store and its views. It waits for nothing: operations under
@@ -140,8 +153,7 @@ func (s *Store) Close() error {
 	if s.view || s.conn.closed.Swap(true) {
 		return nil
 	}
-	op := s.start("close", "")
-	return op.end(context.Background(), Info{}, s.conn.backend.Close())
+	return s.fail("close", "", s.conn.backend.Close())
 }
 
 // check returns the error that keeps any operation from starting.
@@ -220,40 +232,4 @@ func expiry(now time.Time, ttl time.Duration) time.Time {
 
 func (s *Store) key(thread string) driver.Key {
 	return driver.Key{Namespace: s.namespace, Thread: thread}
-}
-
-// operation is one call of a method: what its error and its log record say.
-type operation struct {
-	store  *Store
-	name   string
-	thread string
-	began  time.Time // zero when nothing is logged
-}
-
-func (s *Store) start(name, thread string) operation {
-	op := operation{store: s, name: name, thread: thread}
-	if s.log != nil {
-		op.began = time.Now()
-	}
-	return op
-}
-
-// end wraps err and writes the operation's log record.
-func (op *operation) end(ctx context.Context, info Info, err error) error {
-	s := op.store
-	if err != nil {
-		err = &Error{Op: op.name, Driver: s.conn.driver, Thread: op.thread, Err: err}
-	}
-	if s.log != nil && s.log.Enabled(ctx, slog.LevelDebug) {
-		s.log.LogAttrs(ctx, slog.LevelDebug, "checkpoint",
-			slog.String("op", op.name),
-			slog.String("driver", s.conn.driver),
-			slog.String("namespace", s.namespace),
-			slog.String("thread", op.thread),
-			slog.Int64("version", info.Version),
-			slog.Int("bytes", info.Size),
-			slog.Duration("duration", time.Since(op.began)),
-			slog.Any("error", err))
-	}
-	return err
 }

@@ -44,10 +44,8 @@ type CopyStats struct {
 // when Copy fails. An error that matches errors.ErrUnsupported says that the
 // driver of dst cannot import.
 func Copy(ctx context.Context, dst, src *Store, opts CopyOptions) (CopyStats, error) {
-	op := dst.start("copy", "")
 	c := copying{dst: dst, src: src, opts: opts}
 	err := c.run(ctx)
-	op.end(ctx, Info{}, err)
 	return c.stats, err
 }
 
@@ -60,28 +58,23 @@ type copying struct {
 	stats CopyStats
 }
 
-// fail wraps an error that one of the two stores returned.
-func (c *copying) fail(s *Store, thread string, err error) error {
-	return &Error{Op: "copy", Driver: s.conn.driver, Thread: thread, Err: err}
-}
-
 func (c *copying) run(ctx context.Context) error {
 	for _, s := range []*Store{c.dst, c.src} {
 		if err := s.check(ctx); err != nil {
-			return c.fail(s, "", err)
+			return s.fail("copy", "", err)
 		}
 	}
 	var ok bool
 	if c.importer, ok = c.dst.conn.backend.(driver.Importer); !ok {
-		return c.fail(c.dst, "", unsupported("Importer"))
+		return c.dst.fail("copy", "", unsupported("Importer"))
 	}
 	infos, err := c.src.list(ctx, ListOptions{Prefix: c.opts.Prefix})
 	if err != nil {
-		return c.fail(c.src, "", err)
+		return c.src.fail("copy", "", err)
 	}
 	err = eachThread(ctx, infos, c.opts.Concurrency, c.thread)
 	if err != nil && !errors.As(err, new(*Error)) {
-		err = c.fail(c.src, "", err)
+		err = c.src.fail("copy", "", err)
 	}
 	return err
 }
@@ -104,14 +97,14 @@ func (c *copying) thread(ctx context.Context, latest Info) error {
 		case errors.Is(err, ErrNotFound) || err == nil && !cp.CreatedAt.Equal(latest.CreatedAt):
 			continue // trimmed, or deleted, since it was listed
 		case err != nil:
-			return c.fail(c.src, latest.Thread, err)
+			return c.src.fail("copy", latest.Thread, err)
 		}
 		size, err := c.put(ctx, cp, prev)
 		if errors.Is(err, ErrConflict) {
 			if written.Threads == 1 {
 				c.count(CopyStats{Skipped: 1})
 			}
-			return nil // somebody saved to dst meanwhile
+			return nil // another program saved to dst meanwhile
 		}
 		if err != nil {
 			return err
@@ -129,7 +122,7 @@ func (c *copying) first(ctx context.Context, latest Info) (int64, error) {
 	there, err := c.dst.stat(ctx, latest.Thread)
 	switch {
 	case err != nil && !errors.Is(err, ErrNotFound):
-		return 0, c.fail(c.dst, latest.Thread, err)
+		return 0, c.dst.fail("copy", latest.Thread, err)
 	case err == nil && there.Version >= latest.Version:
 		return latest.Version + 1, nil
 	case !c.opts.History:
@@ -138,11 +131,11 @@ func (c *copying) first(ctx context.Context, latest Info) (int64, error) {
 	first := latest.Version
 	infos, err := c.src.history(ctx, latest.Thread, HistoryOptions{Before: latest.Version})
 	if err != nil {
-		return 0, c.fail(c.src, latest.Thread, err)
+		return 0, c.src.fail("copy", latest.Thread, err)
 	}
 	for info, err := range infos {
 		if err != nil {
-			return 0, c.fail(c.src, latest.Thread, err)
+			return 0, c.src.fail("copy", latest.Thread, err)
 		}
 		if info.Version <= there.Version || latest.Version-info.Version >= int64(c.dst.keep) {
 			break
@@ -161,15 +154,15 @@ func (c *copying) put(ctx context.Context, cp driver.Checkpoint, prev Info) (int
 	if c.dst.compressor != nil || c.dst.aead != nil || sealed && to != cp.Key {
 		var err error
 		if p, err = c.src.unpack(cp); err != nil {
-			return 0, c.fail(c.src, cp.Thread, fmt.Errorf("version %d: %w", cp.Version, err))
+			return 0, c.src.fail("copy", cp.Thread, fmt.Errorf("version %d: %w", cp.Version, err))
 		}
 		if p, err = c.dst.pack(p, to, cp.ID); err != nil {
-			return 0, c.fail(c.dst, cp.Thread, err)
+			return 0, c.dst.fail("copy", cp.Thread, err)
 		}
 	}
 	cp.Key, cp.Payload, cp.Encoding, cp.Size = to, p.data, p.encoding, len(p.data)
 	if err := checkImport(cp); err != nil {
-		return 0, c.fail(c.src, cp.Thread, err)
+		return 0, c.src.fail("copy", cp.Thread, err)
 	}
 	now, err := c.dst.begin(ctx)
 	if prev.Expired(now) {
@@ -181,7 +174,7 @@ func (c *copying) put(ctx context.Context, cp driver.Checkpoint, prev Info) (int
 		err = c.importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: c.dst.keep})
 	}
 	if err != nil {
-		return 0, c.fail(c.dst, cp.Thread, err)
+		return 0, c.dst.fail("copy", cp.Thread, err)
 	}
 	return int64(len(p.data)), nil
 }
@@ -195,7 +188,7 @@ func checkImport(cp driver.Checkpoint) error {
 	if err := names.CheckMetadata(cp.Metadata); err != nil {
 		return err
 	}
-	if cp.ID == "" || !isID(cp.ID) || cp.Version < 1 || cp.Version > driver.MaxVersion || cp.Encoding == "" {
+	if !isID(cp.ID) || cp.Version < 1 || cp.Version > driver.MaxVersion || cp.Encoding == "" {
 		return fmt.Errorf("%w: version %d has no valid id, version or encoding", ErrCorrupt, cp.Version)
 	}
 	return nil

@@ -25,9 +25,9 @@ type ListOptions struct {
 // the latest saves; nowhere else.
 func (s *Store) List(ctx context.Context, opts ListOptions) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		op := s.start("list", "")
+		ctx, op := s.start(ctx, "list", "")
 		infos, err := s.list(ctx, opts)
-		op.stream(ctx, infos, err, yield)
+		stream(op, infos, err, yield)
 	}
 }
 
@@ -51,81 +51,22 @@ func (s *Store) list(ctx context.Context, opts ListOptions) (iter.Seq2[Info, err
 	}), nil
 }
 
-// HistoryOptions choose the versions that [Store.History] yields; the zero value
-// is all of them.
-type HistoryOptions struct {
-	Before int64 // only versions lower than this; 0 for all
-	Limit  int   // at most so many; 0 for all
-}
-
-// History yields the Info of the versions that are kept of the thread, newest
-// first and without gaps, without transferring states. The history of a thread
-// that does not exist is empty and no error. What [Store.List] says of its loop
-// and errors holds here.
-func (s *Store) History(ctx context.Context, thread string, opts HistoryOptions) iter.Seq2[Info, error] {
-	return func(yield func(Info, error) bool) {
-		op := s.start("history", thread)
-		infos, err := s.history(ctx, thread, opts)
-		op.stream(ctx, infos, err, yield)
-	}
-}
-
-func (s *Store) history(ctx context.Context, thread string, opts HistoryOptions) (iter.Seq2[Info, error], error) {
-	if err := s.checkThread(ctx, thread); err != nil {
-		return nil, err
-	}
-	switch {
-	case opts.Before < 0:
-		return nil, fmt.Errorf("%w option: HistoryOptions.Before %d is negative", ErrInvalid, opts.Before)
-	case opts.Limit < 0:
-		return nil, fmt.Errorf("%w option: HistoryOptions.Limit %d is negative", ErrInvalid, opts.Limit)
-	}
-	now, err := s.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return s.conn.backend.History(ctx, driver.HistoryRequest{
-		Key:    s.key(thread),
-		Before: opts.Before,
-		Limit:  opts.Limit,
-		Now:    now,
-	}), nil
-}
-
-// Stat returns the Info of the latest checkpoint of the thread, without
-// transferring its state. [ErrNotFound] when the thread does not exist.
-func (s *Store) Stat(ctx context.Context, thread string) (Info, error) {
-	op := s.start("stat", thread)
-	info, err := s.stat(ctx, thread)
-	return info, op.end(ctx, info, err)
-}
-
-func (s *Store) stat(ctx context.Context, thread string) (Info, error) {
-	infos, err := s.history(ctx, thread, HistoryOptions{Limit: 1})
-	if err != nil {
-		return Info{}, err
-	}
-	for info, err := range infos {
-		return info, err
-	}
-	return Info{}, ErrNotFound
-}
-
 // stream passes on what a backend yields and ends the operation when the loop is
 // over.
-func (op *operation) stream(ctx context.Context, infos iter.Seq2[Info, error], err error, yield func(Info, error) bool) {
+func stream[T any](op operation, values iter.Seq2[T, error], err error, yield func(T, error) bool) {
+	var none T
 	if err != nil {
-		yield(Info{}, op.end(ctx, Info{}, err))
+		yield(none, op.end(Info{}, err))
 		return
 	}
-	for info, err := range infos {
+	for value, err := range values {
 		if err != nil {
-			yield(Info{}, op.end(ctx, Info{}, err))
+			yield(none, op.end(Info{}, err))
 			return
 		}
-		if !yield(info, nil) {
+		if !yield(value, nil) {
 			break
 		}
 	}
-	op.end(ctx, Info{}, nil)
+	op.end(Info{}, nil)
 }

@@ -18,17 +18,17 @@ import (
 // [ErrCorrupt], and then the Info is returned with it. A state that was saved as
 // [Bytes] is loaded into a *Bytes, *[]byte or *any.
 func (s *Store) Load(ctx context.Context, thread string, state any) (Info, error) {
-	op := s.start("load", thread)
+	ctx, op := s.start(ctx, "load", thread)
 	info, err := s.load(ctx, thread, 0, state)
-	return info, op.end(ctx, info, err)
+	return info, op.end(info, err)
 }
 
 // LoadVersion is [Store.Load] of an older version, which counts from 1.
 // [ErrNotFound] when the thread does not keep it.
 func (s *Store) LoadVersion(ctx context.Context, thread string, version int64, state any) (Info, error) {
-	op := s.start("load", thread)
+	ctx, op := s.start(ctx, "load", thread)
 	info, err := s.loadVersion(ctx, thread, version, state)
-	return info, op.end(ctx, info, err)
+	return info, op.end(info, err)
 }
 
 // Get loads the latest checkpoint of the thread as a new T.
@@ -63,8 +63,8 @@ func (s *Store) load(ctx context.Context, thread string, version int64, state an
 	if err := s.checkThread(ctx, thread); err != nil {
 		return Info{}, err
 	}
-	if v := reflect.ValueOf(state); v.Kind() != reflect.Pointer || v.IsNil() {
-		return Info{}, fmt.Errorf("%w target: Load needs a non-nil pointer, not %s", ErrInvalid, describe(v))
+	if err := checkTarget("Load", state); err != nil {
+		return Info{}, err
 	}
 	cp, err := s.fetch(ctx, thread, version)
 	if err != nil {
@@ -74,6 +74,14 @@ func (s *Store) load(ctx context.Context, thread string, version int64, state an
 		return cp.Info, fmt.Errorf("version %d: %w", cp.Version, err)
 	}
 	return cp.Info, nil
+}
+
+// checkTarget returns an error unless state is what a state can be decoded into.
+func checkTarget(method string, state any) error {
+	if v := reflect.ValueOf(state); v.Kind() != reflect.Pointer || v.IsNil() {
+		return fmt.Errorf("%w target: %s needs a non-nil pointer, not %s", ErrInvalid, method, describe(v))
+	}
+	return nil
 }
 
 func describe(v reflect.Value) string {

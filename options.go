@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"fmt"
 	"log/slog"
-	"maps"
 	"strconv"
 	"time"
 
@@ -35,6 +34,7 @@ type settings struct {
 	maxSize    int
 	now        func() time.Time
 	log        *slog.Logger
+	observer   Observer
 	codec      Codec
 	compressor Compressor
 	aead       AEAD
@@ -184,75 +184,4 @@ func parseHistory(s string) (int, error) {
 		err = strconv.ErrRange
 	}
 	return n, err
-}
-
-// A SaveOption sets up one save.
-type SaveOption func(*saveOptions)
-
-type saveOptions struct {
-	match       driver.Match
-	matchGiven  bool
-	absentGiven bool
-	ttl         time.Duration
-	metadata    map[string]string
-}
-
-// IfMatch makes the save depend on the latest checkpoint of the thread having
-// this id, the [Info].ID of an earlier save or load; otherwise it is an
-// [ErrConflict]. Of any number of savers with the same id one wins.
-func IfMatch(id string) SaveOption {
-	return func(o *saveOptions) { o.match.ID, o.matchGiven = id, true }
-}
-
-// IfAbsent makes the save depend on the thread not existing (or having expired);
-// otherwise it is an [ErrConflict].
-func IfAbsent() SaveOption {
-	return func(o *saveOptions) { o.match.Absent, o.absentGiven = true, true }
-}
-
-// ExpiresIn sets the thread to expire d after this save, instead of the store's
-// TTL; 0 is never.
-func ExpiresIn(d time.Duration) SaveOption {
-	return func(o *saveOptions) { o.ttl = d }
-}
-
-// Metadata is stored beside the state, unencrypted, and comes back in [Info]:
-// at most 64 entries and 4 KiB of UTF-8 without NUL.
-func Metadata(m map[string]string) SaveOption {
-	m = maps.Clone(m)
-	return func(o *saveOptions) { o.metadata = m }
-}
-
-func (s *Store) saveOptions(opts []SaveOption) (saveOptions, error) {
-	o := saveOptions{ttl: s.ttl}
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&o)
-		}
-	}
-	switch {
-	case o.matchGiven && o.absentGiven:
-		return o, fmt.Errorf("%w option: IfMatch and IfAbsent exclude each other", ErrInvalid)
-	case o.matchGiven && o.match.ID == "":
-		return o, fmt.Errorf("%w option: IfMatch with an empty id; use IfAbsent for a thread that must not exist", ErrInvalid)
-	case !isID(o.match.ID):
-		return o, fmt.Errorf("%w option: IfMatch with what is no id of a checkpoint", ErrInvalid)
-	case o.ttl < 0:
-		return o, fmt.Errorf("%w option: ExpiresIn: %v is negative", ErrInvalid, o.ttl)
-	}
-	return o, names.CheckMetadata(o.metadata)
-}
-
-// isID reports whether s can be the id of a checkpoint: at most 128 printable
-// ASCII characters, for those that other programs made.
-func isID(s string) bool {
-	if len(s) > 128 {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }

@@ -37,11 +37,10 @@ type RekeyStats struct {
 // for them to be encrypted too. An error that matches errors.ErrUnsupported says
 // that the driver cannot rewrite.
 func Rekey(ctx context.Context, s *Store, opts RekeyOptions) (RekeyStats, error) {
-	op := s.start("rekey", "")
 	r := rekeying{store: s, opts: opts}
 	err := r.run(ctx)
-	if err == nil || !errors.As(err, new(*Error)) {
-		err = op.end(ctx, Info{}, err)
+	if !errors.As(err, new(*Error)) {
+		err = s.fail("rekey", "", err)
 	}
 	return r.stats, err
 }
@@ -74,11 +73,11 @@ func (r *rekeying) run(ctx context.Context) error {
 	return eachThread(ctx, infos, r.opts.Concurrency, r.thread)
 }
 
+// thread seals the kept versions of one thread anew.
 func (r *rekeying) thread(ctx context.Context, latest Info) error {
-	op := r.store.start("rekey", latest.Thread)
 	infos, err := r.store.history(ctx, latest.Thread, HistoryOptions{})
 	if err != nil {
-		return op.end(ctx, Info{}, err)
+		return r.store.fail("rekey", latest.Thread, err)
 	}
 	for info, err := range infos {
 		var n int64
@@ -86,7 +85,7 @@ func (r *rekeying) thread(ctx context.Context, latest Info) error {
 			n, err = r.version(ctx, info)
 		}
 		if err != nil {
-			return op.end(ctx, info, err)
+			return r.store.fail("rekey", latest.Thread, err)
 		}
 		done := RekeyStats{Checkpoints: 1, Bytes: n}
 		if n > 0 {
@@ -95,7 +94,7 @@ func (r *rekeying) thread(ctx context.Context, latest Info) error {
 		r.count(done)
 	}
 	r.count(RekeyStats{Threads: 1})
-	return op.end(ctx, latest, nil)
+	return nil
 }
 
 // version seals one version anew, if that is needed, and returns the bytes

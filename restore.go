@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/names"
 )
 
 // The metadata that [Store.Restore] and [Store.Fork] write.
@@ -20,11 +19,19 @@ const (
 // else. The versions in between stay in the history, as far as that reaches.
 // [ErrNotFound] when the thread does not keep the version.
 func (s *Store) Restore(ctx context.Context, thread string, version int64) (Info, error) {
-	op := s.start("restore", thread)
-	info, err := s.replay(ctx, thread, version, thread, saveOptions{ttl: s.ttl}, func(driver.Checkpoint) map[string]string {
-		return map[string]string{MetadataRestoredFrom: strconv.FormatInt(version, 10)}
-	})
-	return info, op.end(ctx, info, err)
+	ctx, op := s.start(ctx, "restore", thread)
+	info, err := s.restore(ctx, thread, version)
+	return info, op.end(info, err)
+}
+
+func (s *Store) restore(ctx context.Context, thread string, version int64) (Info, error) {
+	cp, err := s.source(ctx, thread, version)
+	if err != nil {
+		return Info{}, err
+	}
+	o, _ := s.saveOptions(nil)
+	o.metadata = map[string]string{MetadataRestoredFrom: strconv.FormatInt(version, 10)}
+	return s.replay(ctx, cp, thread, o)
 }
 
 // Fork starts a new thread with a version of another one: it saves it as version
@@ -32,31 +39,42 @@ func (s *Store) Restore(ctx context.Context, thread string, version int64) (Info
 // [ErrConflict] when newThread exists, [ErrNotFound] when the thread does not
 // keep the version.
 func (s *Store) Fork(ctx context.Context, thread string, version int64, newThread string) (Info, error) {
-	op := s.start("fork", thread)
-	o := saveOptions{ttl: s.ttl, match: driver.Match{Absent: true}}
-	info, err := s.replay(ctx, thread, version, newThread, o, func(cp driver.Checkpoint) map[string]string {
-		return map[string]string{MetadataForkedFrom: cp.ID}
-	})
-	return info, op.end(ctx, info, err)
+	ctx, op := s.start(ctx, "fork", thread)
+	info, err := s.fork(ctx, thread, version, newThread)
+	return info, op.end(info, err)
 }
 
-// replay saves a kept version as the next checkpoint of a thread.
-func (s *Store) replay(ctx context.Context, from string, version int64, to string, o saveOptions, metadata func(driver.Checkpoint) map[string]string) (Info, error) {
-	return s.put(ctx, to, func(id string) (payload, saveOptions, error) {
-		if err := names.CheckThread(from); err != nil {
-			return payload{}, o, err
-		}
-		if err := checkVersion(version); err != nil {
-			return payload{}, o, err
-		}
-		cp, err := s.fetch(ctx, from, version)
-		if err != nil {
-			return payload{}, o, err
-		}
-		o.metadata = metadata(cp)
-		p, err := s.reseal(cp, s.key(to), id)
-		return p, o, err
-	})
+func (s *Store) fork(ctx context.Context, thread string, version int64, newThread string) (Info, error) {
+	if err := s.checkThread(ctx, newThread); err != nil {
+		return Info{}, err
+	}
+	cp, err := s.source(ctx, thread, version)
+	if err != nil {
+		return Info{}, err
+	}
+	o, _ := s.saveOptions([]SaveOption{IfAbsent()})
+	o.metadata = map[string]string{MetadataForkedFrom: cp.ID}
+	return s.replay(ctx, cp, newThread, o)
+}
+
+// source fetches the version that Restore and Fork begin with.
+func (s *Store) source(ctx context.Context, thread string, version int64) (driver.Checkpoint, error) {
+	if err := s.checkThread(ctx, thread); err != nil {
+		return driver.Checkpoint{}, err
+	}
+	if err := checkVersion(version); err != nil {
+		return driver.Checkpoint{}, err
+	}
+	return s.fetch(ctx, thread, version)
+}
+
+// replay saves a stored checkpoint as the next one of a thread.
+func (s *Store) replay(ctx context.Context, cp driver.Checkpoint, thread string, o saveOptions) (Info, error) {
+	p, err := s.reseal(cp, s.key(thread), o.id)
+	if err != nil {
+		return Info{}, err
+	}
+	return s.commit(ctx, thread, p, o)
 }
 
 // reseal returns a stored payload for another checkpoint of the store: as it is,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"strings"
 	"sync"
@@ -37,8 +38,14 @@ var operations = map[string]func(context.Context, *checkpoint.Store) error{
 		_, err := collect(s.History(ctx, "t", checkpoint.HistoryOptions{}))
 		return err
 	},
-	"Restore": func(ctx context.Context, s *checkpoint.Store) error { _, err := s.Restore(ctx, "t", 1); return err },
-	"Fork":    func(ctx context.Context, s *checkpoint.Store) error { _, err := s.Fork(ctx, "t", 1, "u"); return err },
+	"Find": func(ctx context.Context, s *checkpoint.Store) error { _, err := s.Find(ctx, "t", "id"); return err },
+	"Versions": func(ctx context.Context, s *checkpoint.Store) error {
+		return lastError(s.Versions(ctx, "t", checkpoint.VersionsOptions{}))
+	},
+	"DeletePrefix": func(ctx context.Context, s *checkpoint.Store) error { _, err := s.DeletePrefix(ctx, "t"); return err },
+	"Namespaces":   func(ctx context.Context, s *checkpoint.Store) error { return lastError(s.Namespaces(ctx)) },
+	"Restore":      func(ctx context.Context, s *checkpoint.Store) error { _, err := s.Restore(ctx, "t", 1); return err },
+	"Fork":         func(ctx context.Context, s *checkpoint.Store) error { _, err := s.Fork(ctx, "t", 1, "u"); return err },
 	"Update": func(ctx context.Context, s *checkpoint.Store) error {
 		_, err := checkpoint.Update(ctx, s, "t", func(*int) error { return nil })
 		return err
@@ -65,6 +72,15 @@ var operations = map[string]func(context.Context, *checkpoint.Store) error{
 		_, err := s.Namespace("n").Load(ctx, "t", new(int))
 		return err
 	},
+}
+
+// lastError returns the error of an iterator, which ends it.
+func lastError[T any](values iter.Seq2[T, error]) error {
+	var last error
+	for _, err := range values {
+		last = err
+	}
+	return last
 }
 
 func other() *checkpoint.Store { return checkpoint.New(memory.New()) }
@@ -222,9 +238,32 @@ func TestArguments(t *testing.T) {
 		"both conditions": {func() error {
 			_, err := s.Save(ctx, "t", 1, checkpoint.IfAbsent(), checkpoint.IfMatch("x"))
 			return err
-		}, "invalid option: IfMatch and IfAbsent exclude each other"},
-		"empty id":         {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.IfMatch("")); return err }, "invalid option: IfMatch with an empty id"},
-		"id with NUL":      {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.IfMatch("a\x00")); return err }, "invalid option: IfMatch with what is no id of a checkpoint"},
+		}, "invalid option: a call takes one condition, and more than one of"},
+		"empty id":    {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.IfMatch("")); return err }, "invalid option: IfMatch with an empty id"},
+		"id with NUL": {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.IfMatch("a\x00")); return err }, "invalid option: IfMatch with what is no id of a checkpoint"},
+		"two of a kind": {func() error {
+			_, err := s.Save(ctx, "t", 1, checkpoint.IfMatch("x"), checkpoint.IfMatch("x"))
+			return err
+		}, "invalid option: a call takes one condition"},
+		"two on a deletion":        {func() error { return s.Delete(ctx, "t", checkpoint.IfExists(), checkpoint.IfVersion(1)) }, "invalid option: a call takes one condition"},
+		"deletion, empty id":       {func() error { return s.Delete(ctx, "t", checkpoint.IfMatch("")) }, "invalid option: IfMatch with an empty id"},
+		"negative version":         {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.IfVersion(-1)); return err }, "invalid option: IfVersion(-1): versions count from 1"},
+		"deletion, negative":       {func() error { return s.Delete(ctx, "t", checkpoint.IfVersion(-2)) }, "invalid option: IfVersion(-2)"},
+		"deletion, version 0":      {func() error { return s.Delete(ctx, "t", checkpoint.IfVersion(0)) }, "invalid option: a deletion cannot depend on version 0"},
+		"empty own id":             {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.WithID("")); return err }, "invalid option: WithID: an id is 1 to 64 of"},
+		"own id, blank":            {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.WithID("a b")); return err }, "invalid option: WithID"},
+		"own id, long":             {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.WithID(strings.Repeat("a", 65))); return err }, "invalid option: WithID"},
+		"find, empty":              {func() error { _, err := s.Find(ctx, "t", ""); return err }, "invalid id: the id of a checkpoint is 1 to 128 printable"},
+		"find, newline":            {func() error { _, err := s.Find(ctx, "t", "a\n"); return err }, "invalid id"},
+		"empty prefix":             {func() error { _, err := s.DeletePrefix(ctx, ""); return err }, "invalid prefix: it is empty"},
+		"versions, negative From":  {func() error { return lastError(s.Versions(ctx, "t", checkpoint.VersionsOptions{From: -1})) }, "VersionsOptions.From -1 is negative"},
+		"versions, negative To":    {func() error { return lastError(s.Versions(ctx, "t", checkpoint.VersionsOptions{To: -1})) }, "VersionsOptions.To -1 is negative"},
+		"versions, negative Limit": {func() error { return lastError(s.Versions(ctx, "t", checkpoint.VersionsOptions{Limit: -1})) }, "VersionsOptions.Limit -1 is negative"},
+		"versions, From above To":  {func() error { return lastError(s.Versions(ctx, "t", checkpoint.VersionsOptions{From: 3, To: 2})) }, "VersionsOptions.From 3 is above To 2"},
+		"update IfExists": {func() error {
+			_, err := checkpoint.Update(ctx, s, "t", func(*int) error { return nil }, checkpoint.IfExists())
+			return err
+		}, "IfExists and IfAbsent do not go with it"},
 		"negative expiry":  {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.ExpiresIn(-1)); return err }, "invalid option: ExpiresIn: -1ns is negative"},
 		"metadata entries": {func() error { _, err := s.Save(ctx, "t", 1, checkpoint.Metadata(entries(65))); return err }, "invalid metadata: it has 65 entries, at most 64 are allowed"},
 		"metadata size": {func() error {
@@ -247,11 +286,11 @@ func TestArguments(t *testing.T) {
 		"update IfMatch": {func() error {
 			_, err := checkpoint.Update(ctx, s, "t", func(*int) error { return nil }, checkpoint.IfMatch("x"))
 			return err
-		}, "IfMatch and IfAbsent do not go with it"},
+		}, "IfExists and IfAbsent do not go with it"},
 		"update IfAbsent": {func() error {
 			_, err := checkpoint.Update(ctx, s, "t", func(*int) error { return nil }, checkpoint.IfAbsent())
 			return err
-		}, "IfMatch and IfAbsent do not go with it"},
+		}, "IfExists and IfAbsent do not go with it"},
 		"namespace": {func() error { return s.Namespace("a b").Delete(ctx, "t") }, `invalid namespace "a b": only A-Z a-z 0-9 . _ - are allowed`},
 		"copy concurrency": {func() error {
 			_, err := checkpoint.Copy(ctx, other(), s, checkpoint.CopyOptions{Concurrency: -1})

@@ -8,40 +8,62 @@ import (
 	"time"
 )
 
+// ErrSkip, returned by the function of [Update], ends Update without saving.
+var ErrSkip = errors.New("nothing to save")
+
 // Update changes the state of a thread: it loads the state (the zero T when the
 // thread does not exist), calls fn with it, and saves it on the condition that
-// nobody has saved in between. If somebody has, it starts over, with a growing
-// and random pause, until ctx ends; the error then matches ctx's. fn may
+// the thread has not changed in between. If it has, Update starts over, with a
+// growing and random pause, until ctx ends; the error then matches ctx's. fn may
 // therefore run several times and should do nothing but change the state.
 //
 // An error from fn ends Update and is returned as it is; nothing is saved then.
-// [IfMatch] and [IfAbsent] among opts are an [ErrInvalid].
+// With one that matches [ErrSkip], Update returns the Info of the thread as it is,
+// the zero Info when it does not exist, and no error.
+//
+// With [WithID] it is idempotent: once it has succeeded, the same Update again
+// changes nothing as long as the version that it made is kept. Conditions among opts
+// are an [ErrInvalid].
+//
+// What fn leaves alone is saved as T holds it. JSON numbers in an any are float64,
+// which rounds whole numbers above 2^53: use a T that keeps them, such as one with
+// json.Number or json.RawMessage in it.
 func Update[T any](ctx context.Context, s *Store, thread string, fn func(state *T) error, opts ...SaveOption) (Info, error) {
-	op := s.start("update", thread)
 	if err := s.checkUpdate(ctx, fn == nil, opts); err != nil {
-		return Info{}, op.end(ctx, Info{}, err)
+		return Info{}, s.fail("update", thread, err)
 	}
 	for attempt := 0; ; attempt++ {
 		var state T
-		condition := IfAbsent()
-		switch info, err := s.load(ctx, thread, 0, &state); {
+		var condition SaveOption = IfAbsent()
+		before, err := s.Load(ctx, thread, &state)
+		switch {
 		case err == nil:
-			condition = IfMatch(info.ID)
+			condition = IfMatch(before.ID)
 		case !errors.Is(err, ErrNotFound):
-			return Info{}, op.end(ctx, Info{}, err)
+			return Info{}, s.asUpdate(thread, err)
 		}
-		if err := fn(&state); err != nil {
-			op.end(ctx, Info{}, err)
+		switch err := fn(&state); {
+		case errors.Is(err, ErrSkip):
+			return before, nil
+		case err != nil:
 			return Info{}, err
 		}
-		info, err := s.save(ctx, thread, state, append(opts[:len(opts):len(opts)], condition))
+		info, err := s.Save(ctx, thread, state, append(opts[:len(opts):len(opts)], condition)...)
 		if errors.Is(err, ErrConflict) {
 			if err = pause(ctx, attempt); err == nil {
 				continue
 			}
 		}
-		return info, op.end(ctx, info, err)
+		return info, s.asUpdate(thread, err)
 	}
+}
+
+// asUpdate makes the error of a load or a save one of Update.
+func (s *Store) asUpdate(thread string, err error) error {
+	if e, ok := err.(*Error); ok {
+		err = e.Err
+	}
+	return s.fail("update", thread, err)
 }
 
 func (s *Store) checkUpdate(ctx context.Context, noFunc bool, opts []SaveOption) error {
@@ -52,8 +74,8 @@ func (s *Store) checkUpdate(ctx context.Context, noFunc bool, opts []SaveOption)
 		return fmt.Errorf("%w function: Update needs one", ErrInvalid)
 	}
 	o, err := s.saveOptions(opts)
-	if err == nil && (o.matchGiven || o.absentGiven) {
-		err = fmt.Errorf("%w option: Update makes its own condition; IfMatch and IfAbsent do not go with it", ErrInvalid)
+	if err == nil && o.given > 0 {
+		err = fmt.Errorf("%w option: Update makes its own condition; IfMatch, IfVersion, IfExists and IfAbsent do not go with it", ErrInvalid)
 	}
 	return err
 }
