@@ -192,55 +192,39 @@ func TestUpdateLosesNoIncrement(t *testing.T) {
 	}
 }
 
-// TestDeadlock makes a save the victim of a deadlock, by a trigger that takes a
-// second lock.
-func TestDeadlock(t *testing.T) {
+// TestRepeatedByTheDriver: a save that the server has rolled back, as it does with
+// the victim of a deadlock, is repeated and applied once. A trigger reports what
+// the server would, so that no statement has to wait for another.
+func TestRepeatedByTheDriver(t *testing.T) {
 	t.Parallel()
-	dsn := testserver.Postgres(t)
-	db := plain(t, dsn)
-	b := openReady(t, words(dsn, "options=-c%20deadlock_timeout%3D20ms"))
-	mustSave(t, b, save("thread", `1`))
-	mustExec(t, db, `CREATE TABLE gate (x int); INSERT INTO gate VALUES (1); CREATE TABLE second (x int); INSERT INTO second VALUES (1)`,
-		`CREATE FUNCTION lock_more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM FROM gate FOR SHARE; PERFORM FROM second FOR UPDATE; RETURN NEW; END'`,
-		`CREATE TRIGGER lock_more AFTER UPDATE ON agent_checkpoints FOR EACH ROW EXECUTE FUNCTION lock_more()`)
-	begin := func(statement string) *sql.Tx {
-		t.Helper()
-		tx, err := db.BeginTx(t.Context(), nil)
-		if err == nil {
-			_, err = tx.Exec(statement)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { tx.Rollback() })
-		return tx
-	}
-	gate := begin("SELECT FROM gate FOR UPDATE")
-	other := begin("SET LOCAL deadlock_timeout = '1min'; SELECT FROM second FOR UPDATE")
-
-	saved := make(chan error, 1)
-	go func() {
-		info, err := b.Save(t.Context(), save("thread", `2`))
-		if err == nil && info.Version != 2 {
-			err = fmt.Errorf("version %d, want 2", info.Version)
-		}
-		saved <- err
-	}()
-	await(t, func() bool { return waiting(t, db) == 1 }) // the save has the thread's row, and is at the gate
-	locked := make(chan error, 1)
-	go func() {
-		_, err := other.Exec("SELECT FROM agent_checkpoints FOR UPDATE")
-		locked <- errors.Join(err, other.Commit())
-	}()
-	await(t, func() bool {
-		return selectText(t, db, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == "2"
-	})
-	gate.Rollback() // the save asks for the second lock, which closes the circle
-	if err := <-locked; err != nil {
-		t.Errorf("the other side of the deadlock: %v", err)
-	}
-	if err := <-saved; err != nil {
-		t.Errorf("Save: %v", err)
+	for _, state := range []string{"40001", "40P01"} {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			dsn := testserver.Postgres(t)
+			db := plain(t, dsn)
+			b := openReady(t, dsn)
+			mustSave(t, b, save("thread", `1`))
+			mustExec(t, db, `CREATE SEQUENCE attempts`,
+				`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+					IF nextval('attempts') <= 3 THEN RAISE EXCEPTION USING ERRCODE = '`+state+`', MESSAGE = 'rolled back'; END IF;
+					RETURN NEW;
+				END$$`,
+				`CREATE TRIGGER fail AFTER UPDATE ON agent_checkpoints FOR EACH ROW EXECUTE FUNCTION fail()`)
+			for version, keep := range []int{2: 1, 3: 5} {
+				if version < 2 {
+					continue
+				}
+				mustExec(t, db, `ALTER SEQUENCE attempts RESTART`)
+				req := save("thread", `2`)
+				req.Keep = keep
+				if info := mustSave(t, b, req); info.Version != int64(version) {
+					t.Errorf("version %d, want %d", info.Version, version)
+				}
+				if got := selectText(t, db, `SELECT last_value FROM attempts`); got != "4" {
+					t.Errorf("the save was tried %s times, want 4", got)
+				}
+			}
+		})
 	}
 }
 

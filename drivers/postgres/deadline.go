@@ -27,7 +27,7 @@ const (
 type call struct {
 	context.Context
 	until time.Time // from then on a silent server is not waited for; zero: as long as the context allows
-	reads bool      // the statement waits for nobody's locks, so the server need not be asked to cancel it
+	reads bool      // the statement waits for no locks, so the server need not be asked to cancel it
 }
 
 type callKey struct{}

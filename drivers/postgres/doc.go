@@ -63,7 +63,7 @@
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history TO app;
 //
 // and EXECUTE on the function agent_checkpoints_save, which PostgreSQL grants to
-// everybody. Such an account needs no migrate=false; the
+// every account by default. Such an account needs no migrate=false; the
 // word makes sure that a program changes nothing even where it could.
 //
 // # Taking a table over
@@ -78,15 +78,15 @@
 // agents. Nothing is copied and no row is written. A table of less than 64 MB is
 // taken over in one transaction, which locks it for well below a second. A
 // larger one takes three, each of which can fail without harm and is then done
-// again by whoever connects next:
+// again by the next program that connects:
 //
 //  1. New columns. ACCESS EXCLUSIVE, for a few milliseconds.
-//  2. Three indexes. SHARE: everybody reads, nobody writes, for about a second
+//  2. Three indexes. SHARE: reads go on, writes wait, for about a second
 //     for each million rows, and as long as reading the table once takes.
 //  3. The new primary key, on an index of step 2, and the history's table. ACCESS
 //     EXCLUSIVE, for a few milliseconds.
 //
-// Steps 1 and 3 wait at most 2 seconds for those who use the table, let them go on,
+// Steps 1 and 3 wait at most 2 seconds for other users of the table, let them go on,
 // and try again. A logger given to package checkpoint is told of each step.
 //
 // The former program can read throughout and afterwards, as long as it names the

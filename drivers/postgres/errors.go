@@ -127,7 +127,7 @@ func diagnoseState(state, text string) failure {
 		if strings.Contains(text, "invalid memory alloc request size") {
 			return failure{err: say(driver.ErrTooLarge, "the server cannot hold it"), state: true}
 		}
-	case "23505": // unique_violation: writers take turns, so only rows that somebody changed collide
+	case "23505": // unique_violation: writers take turns, so only rows that were changed by hand collide
 		return failure{err: say(driver.ErrCorrupt, "the rows of the thread contradict each other; delete the thread to use its name again")}
 	case "XX001", "XX002": // data_corrupted, index_corrupted
 		return failure{err: say(driver.ErrCorrupt, "the server cannot read it")}

@@ -6,7 +6,7 @@ import (
 
 // maxJSONB is the longest JSON text that goes into a JSONB column. Longer
 // states, at 32 MiB and more, would come near the limits of a JSONB value (256
-// MB of elements, a gigabyte of text), and nobody queries them.
+// MB of elements, a gigabyte of text), and are not for queries.
 const maxJSONB = 32 << 20
 
 // fitsJSONB reports whether a JSONB column can hold a JSON text, and give it

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
-// migrationLock is the advisory lock that whoever changes tables holds, until
+// migrationLock is the advisory lock that a program that changes tables holds, until
 // its transaction ends. It is one for all tables of a database.
 const migrationLock = 0x636b7074_73636831 // "ckptsch1"
 
@@ -21,17 +21,14 @@ const migrationLock = 0x636b7074_73636831 // "ckptsch1"
 const smallTable = 64 << 20
 
 // lockTimeout bounds how long a step waits for those who use the table, because
-// everybody else waits behind it.
+// every other user of the table waits behind it.
 const lockTimeout = 2 * time.Second
 
-// ready returns the statements once the database was found to have what they
+// resolve returns the statements once the database was found to have what they
 // need. It takes one round trip, once.
-func (b *backend) ready(ctx context.Context, start time.Time) (*schema, error) {
+func (b *backend) resolve(ctx context.Context, start time.Time) (*schema, error) {
 	if s := b.schema.Load(); s != nil {
 		return s, nil
-	}
-	if b.invalid != nil {
-		return nil, b.invalid
 	}
 	var f facts
 	var failed failure
@@ -40,7 +37,7 @@ func (b *backend) ready(ctx context.Context, start time.Time) (*schema, error) {
 		if failed.err == nil {
 			break
 		}
-		if !failed.again && !failed.unknown || round == readOnlyRounds || ended(ctx) != nil {
+		if !failed.again && !failed.unknown || round == readOnlyRounds || backends.Ended(ctx) != nil {
 			return nil, b.explain(ctx, failed.err)
 		}
 	}
@@ -102,10 +99,8 @@ func (b *backend) migrate(ctx context.Context) (facts, error) {
 			return f, b.explain(ctx, failed.err)
 		}
 		b.progress(ctx, "checkpoint: the table is in use; trying again", slog.Duration("after", time.Since(began)))
-		select {
-		case <-ctx.Done():
-			return f, ctx.Err()
-		case <-time.After(100*time.Millisecond + rand.N(400*time.Millisecond)):
+		if err := backends.Sleep(ctx, backends.Backoff(0, 500*time.Millisecond, 500*time.Millisecond)); err != nil {
+			return f, err
 		}
 	}
 }
@@ -196,13 +191,13 @@ func (b *backend) change(ctx context.Context, f facts, s stage, exec func(string
 		b.progress(ctx, "checkpoint: making the table")
 		exec(schema.create())
 	case stageSeed:
-		b.progress(ctx, "checkpoint: taking a table over, step 1 of 3: new columns; nobody reads or writes for a moment", size)
+		b.progress(ctx, "checkpoint: taking a table over, step 1 of 3: new columns; reads and writes wait for a moment", size)
 		exec(schema.ddl.Get("takeover-columns"))
 	case stageColumns:
-		b.progress(ctx, "checkpoint: taking a table over, step 2 of 3: indexes; nobody writes meanwhile", size)
+		b.progress(ctx, "checkpoint: taking a table over, step 2 of 3: indexes; writes wait meanwhile", size)
 		exec(schema.ddl.Get("takeover-indexes"))
 	case stageIndexes:
-		b.progress(ctx, "checkpoint: taking a table over, step 3 of 3: the new primary key; nobody reads or writes for a moment", size)
+		b.progress(ctx, "checkpoint: taking a table over, step 3 of 3: the new primary key; reads and writes wait for a moment", size)
 		exec(schema.ddl.Get("takeover-key"))
 	case stageRest:
 		if f.history == "" {

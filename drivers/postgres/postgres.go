@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
+	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
 func init() {
@@ -51,20 +52,20 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 func New(db *sql.DB, cfg Config) driver.Backend { return newBackend(db, cfg) }
 
 func newBackend(db *sql.DB, cfg Config) *backend {
-	b := &backend{db: db, cfg: cfg.withDefaults(), invalid: cfg.check()}
+	b := &backend{db: db, cfg: cfg.withDefaults(), bad: cfg.check()}
 	b.table, _ = parseTable(b.cfg.Table)
 	return b
 }
 
 // A backend is a pool of connections and what is known of the database.
 type backend struct {
-	db      *sql.DB
-	pool    *pool // nil when the caller owns the pool
-	cfg     Config
-	table   table
-	invalid error        // of the configuration
-	logger  *slog.Logger // of SetLogger
-	warned  sync.Once
+	db     *sql.DB
+	pool   *pool // nil when the caller owns the pool
+	cfg    Config
+	table  table
+	bad    error        // of the configuration
+	logger *slog.Logger // of SetLogger
+	warned sync.Once
 
 	schema atomic.Pointer[schema] // nil until the database was found ready
 	closed atomic.Bool
@@ -79,52 +80,47 @@ var (
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
-// SetLogger implements driver.LoggerSetter.
-func (b *backend) SetLogger(l *slog.Logger) { b.logger = l }
-
-// progress tells an operator how a migration goes on.
-func (b *backend) progress(ctx context.Context, msg string, args ...any) {
-	if b.logger != nil {
-		b.logger.InfoContext(ctx, msg, append([]any{slog.String("table", b.cfg.Table)}, args...)...)
-	}
+// An operation is one call of a backend's method, or one page of an iteration,
+// that found in the database what its statements need.
+type operation struct {
+	*backend
+	schema *schema
+	start  time.Time
 }
 
-// warn tells an operator, once, of a connection whose other end nobody looks at.
-func (b *backend) warn(ctx context.Context) {
-	if !b.cfg.unverified {
-		return
+// begin begins every operation: a closed backend is reported before anything
+// else, a context that has ended means that nothing happens, and the tables are
+// looked for, and made if need be, unless this has been done.
+func (b *backend) begin(ctx context.Context) (operation, error) {
+	o := operation{backend: b, start: time.Now()}
+	if err := b.check(ctx); err != nil {
+		return o, err
 	}
-	b.warned.Do(func() {
-		l := b.logger
-		if l == nil {
-			l = slog.Default()
-		}
-		l.WarnContext(ctx, "checkpoint: nobody verifies who the PostgreSQL server is, and without TLS on it states and passwords cross the network in the clear; add sslmode=verify-full to the DSN, or sslmode=prefer if the network is yours",
-			slog.String("host", shownHost(b.cfg.server.Host)))
-	})
+	var err error
+	o.schema, err = b.resolve(ctx, o.start)
+	return o, err
 }
 
-// open begins every operation. A closed backend is reported before anything
-// else, and a context that has ended means that nothing happens.
-func (b *backend) open(ctx context.Context) error {
+// check reports what keeps any operation from being tried.
+func (b *backend) check(ctx context.Context) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return b.invalid
+	return b.bad
 }
 
 // Ping implements driver.Backend: it connects, looks whether the tables are
 // there and makes them if not, and keeps a few connections for later.
 func (b *backend) Ping(ctx context.Context) error {
-	if err := b.open(ctx); err != nil {
+	if err := b.check(ctx); err != nil {
 		return err
 	}
 	b.warn(ctx)
 	b.schema.Store(nil)
-	if _, err := b.ready(ctx, time.Now()); err != nil {
+	if _, err := b.begin(ctx); err != nil {
 		return err
 	}
 	if b.pool != nil {
@@ -135,6 +131,95 @@ func (b *backend) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Save implements driver.Backend.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	o, err := b.begin(ctx)
+	if err != nil {
+		return driver.Info{Key: req.Key, ID: req.ID}, err
+	}
+	return o.save(ctx, req)
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	o, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return o.importCheckpoint(ctx, req)
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	o, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return o.rewrite(ctx, req)
+}
+
+// Load implements driver.Backend.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	o, err := b.begin(ctx)
+	if err != nil {
+		return driver.Checkpoint{}, err
+	}
+	return o.load(ctx, req)
+}
+
+// Delete implements driver.Backend.
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	o, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return o.remove(ctx, req)
+}
+
+// Purge implements driver.Purger.
+func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	return sqlstore.Batches(removeBatch, func(size int) (int64, error) {
+		o, err := b.begin(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return o.purge(ctx, namespace, now, size)
+	})
+}
+
+// List implements driver.Backend.
+func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	return sqlstore.List(req, func(low, high string, n int) ([]driver.Info, error) {
+		o, err := b.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return o.list(ctx, req, low, high, n)
+	})
+}
+
+// History implements driver.Backend.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return sqlstore.History(req, func(before int64, n int) ([]driver.Info, error) {
+		o, err := b.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return o.history(ctx, req, before, n)
+	})
+}
+
+// Namespaces implements driver.NamespaceLister.
+func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+	return sqlstore.Namespaces(func(after string, n int) ([]string, error) {
+		o, err := b.begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return o.namespaces(ctx, after, n)
+	})
+}
+
 // Close implements driver.Backend.
 func (b *backend) Close() error {
 	if b.closed.Swap(true) || b.pool == nil {
@@ -143,11 +228,3 @@ func (b *backend) Close() error {
 	b.pool.close()
 	return nil
 }
-
-// Format implements fmt.Formatter: no verb shows a password.
-func (b *backend) Format(f fmt.State, _ rune) {
-	io.WriteString(f, "postgres backend "+fmt.Sprint(b.cfg))
-}
-
-// LogValue implements slog.LogValuer.
-func (b *backend) LogValue() slog.Value { return b.cfg.LogValue() }

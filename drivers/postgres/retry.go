@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	sqldriver "database/sql/driver"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // What had no effect is repeated for this long, with pauses that grow.
@@ -48,34 +48,33 @@ func (e errLost) Unwrap() error { return e.error }
 // repeats it as long as it is known to have had no effect and may succeed: that
 // is what makes a save happen at most once. Errors match a driver.Err value or
 // the context's.
-func (b *backend) run(ctx context.Context, s statement) error {
-	if err := b.open(ctx); err != nil {
-		return err
-	}
-	start := time.Now()
-	pause := firstPause
+func (o operation) run(ctx context.Context, s statement) error {
+	resolved := false
 	for round := 1; ; round++ {
-		schema, err := b.ready(ctx, start)
-		if err != nil {
-			return err
-		}
-		f := b.try(ctx, start, schema.statements.Get(s.name), s)
+		f := o.try(ctx, s)
 		switch {
 		case f.err == nil:
 			return nil
 		case f.missing:
-			// Made anew by the next operation, or by this one.
-			b.schema.CompareAndSwap(schema, nil)
-			f.again = round == 1
+			o.backend.schema.CompareAndSwap(o.schema, nil)
+			if !resolved {
+				var err error
+				if o.schema, err = o.resolve(ctx, o.start); err != nil {
+					return err
+				}
+				resolved = true
+				continue
+			}
 		case f.unknown && s.reads:
 			f.again = round <= 2
 		}
-		if f.drop && f.again && b.pool != nil {
-			b.pool.renew()
+		if f.drop && f.again && o.pool != nil {
+			o.pool.renew()
 			f.again = round <= readOnlyRounds
 		}
-		if !f.again || ended(ctx) != nil || b.closed.Load() || time.Since(start)+pause > againPatience {
-			err := b.explain(ctx, f.err)
+		if !f.again || backends.Ended(ctx) != nil || o.closed.Load() || time.Since(o.start) > againPatience ||
+			backends.Sleep(ctx, backends.Backoff(round-1, firstPause, longestPause)) != nil {
+			err := o.explain(ctx, f.err)
 			switch {
 			case f.unknown:
 				return errLost{err}
@@ -84,23 +83,18 @@ func (b *backend) run(ctx context.Context, s statement) error {
 			}
 			return err
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause/2 + rand.N(pause)):
-		}
-		pause = min(2*pause, longestPause)
 	}
 }
 
 // try runs a statement once.
-func (b *backend) try(ctx context.Context, start time.Time, query string, s statement) failure {
-	c := &call{Context: ctx, until: start.Add(replyPatience), reads: s.reads}
-	conn, release, f := b.acquire(c)
+func (o operation) try(ctx context.Context, s statement) failure {
+	c := &call{Context: ctx, until: o.start.Add(replyPatience), reads: s.reads}
+	conn, release, f := o.acquire(c)
 	if conn == nil {
 		return f
 	}
 	defer release()
-	if err := query1(b.quiet(c), conn, query, s); err != nil {
+	if err := query(o.quiet(c), conn, o.schema.statements.Get(s.name), s); err != nil {
 		f = diagnose(err)
 		if f.drop {
 			discard(conn)
@@ -110,8 +104,7 @@ func (b *backend) try(ctx context.Context, start time.Time, query string, s stat
 }
 
 // quiet returns the context that database/sql is given for a statement. On a
-// pool of the caller's, nobody else than database/sql and its driver looks for the
-// end of the context.
+// pool of the caller's, database/sql and its driver have to watch the context.
 func (b *backend) quiet(c *call) context.Context {
 	if b.pool == nil {
 		return c.Context
@@ -119,10 +112,10 @@ func (b *backend) quiet(c *call) context.Context {
 	return quietCall{c}
 }
 
-// query1 runs a query and reads its rows to the end: a commit that fails is
+// query runs a query and reads its rows to the end: a commit that fails is
 // reported there.
-func query1(ctx context.Context, conn *sql.Conn, query string, s statement) error {
-	rows, err := conn.QueryContext(ctx, query, s.args...)
+func query(ctx context.Context, conn *sql.Conn, text string, s statement) error {
+	rows, err := conn.QueryContext(ctx, text, s.args...)
 	if err != nil {
 		return err
 	}
@@ -171,17 +164,8 @@ func (b *backend) explain(ctx context.Context, err error) error {
 	if b.closed.Load() {
 		return driver.ErrClosed
 	}
-	if end := ended(ctx); end != nil && !errors.Is(err, driver.ErrCorrupt) {
+	if end := backends.Ended(ctx); end != nil && !errors.Is(err, driver.ErrCorrupt) {
 		return end
 	}
 	return err
-}
-
-// ended returns the error of a context that has ended, also in the moment between
-// its deadline, which the network may have kept first, and the timer that ends it.
-func ended(ctx context.Context) error {
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return ctx.Err()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
@@ -15,20 +16,17 @@ import (
 // PostgreSQL limits to a gigabyte.
 const maxPayload = 1<<30 - 1<<20
 
-// Save implements driver.Backend.
-func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-	open, start := driver.Info{Key: req.Key, ID: req.ID}, time.Now()
-	if err := b.open(ctx); err != nil {
-		return open, err
-	}
+// save writes a checkpoint.
+func (o operation) save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	asked := driver.Info{Key: req.Key, ID: req.ID}
 	r := saveResult{info: driver.Info{
 		Key: req.Key, ID: req.ID, Size: len(req.Payload), Encoding: req.Encoding,
-		Metadata: copyMetadata(req.Metadata), SavedAt: req.Now, ExpiresAt: req.ExpiresAt,
+		Metadata: backends.CloneMetadata(req.Metadata), SavedAt: req.Now, ExpiresAt: req.ExpiresAt,
 	}}
 	metadata := sqlstore.EncodeMetadata(req.Metadata)
 	var err error
 	if req.Keep == 1 && req.Match == (driver.Match{}) {
-		err = b.put(ctx, "save-plain", req.Payload, req.Encoding, r.readPlain, func(state, payload any) []any {
+		err = o.put(ctx, "save-plain", req.Payload, req.Encoding, r.readPlain, func(state, payload any) []any {
 			return []any{
 				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 				metadata, req.Now, nullTime(req.ExpiresAt),
@@ -36,7 +34,7 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 		})
 	}
 	if err == nil && r.outcome == "" {
-		err = b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+		err = o.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
 			return []any{
 				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 				metadata, req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
@@ -45,24 +43,21 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 		})
 	}
 	switch {
-	case errors.As(err, new(errLost)) && !b.closed.Load() && ended(ctx) == nil:
-		if info, found := b.known(ctx, req, start); found {
+	case errors.As(err, new(errLost)) && !o.closed.Load() && backends.Ended(ctx) == nil:
+		if info, found := o.known(ctx, req); found {
 			return info, nil
 		}
-		return open, err
+		return asked, err
 	case err != nil:
-		return open, err
+		return asked, err
 	}
 	return r.result()
 }
 
-// Import implements driver.Importer.
-func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
-	if err := b.open(ctx); err != nil {
-		return err
-	}
+// importCheckpoint takes a checkpoint over as it is.
+func (o operation) importCheckpoint(ctx context.Context, req driver.ImportRequest) error {
 	r := saveResult{info: req.Info}
-	err := b.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+	err := o.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
 		return []any{
 			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
@@ -75,16 +70,13 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 	return err
 }
 
-// Rewrite implements driver.Rewriter.
-func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
-	if err := b.open(ctx); err != nil {
-		return err
-	}
+// rewrite exchanges the payload of a version.
+func (o operation) rewrite(ctx context.Context, req driver.RewriteRequest) error {
 	// The version may become an old one while the statement waits for the row,
 	// and is then in the history, where it stays, when the next one begins.
 	for range 2 {
 		var n int64
-		err := b.put(ctx, "rewrite", req.Payload, req.Encoding, one(&n), func(state, payload any) []any {
+		err := o.put(ctx, "rewrite", req.Payload, req.Encoding, one(&n), func(state, payload any) []any {
 			return []any{req.Namespace, req.Thread, req.Now, req.Version, req.ID, state, payload, len(req.Payload), req.Encoding}
 		})
 		if err != nil || n > 0 {
@@ -96,12 +88,12 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 
 // put runs a statement that stores a payload: JSON as JSONB where that can hold
 // it, and everything else as bytes, beside a JSON null.
-func (b *backend) put(ctx context.Context, name string, payload []byte, encoding string, rows func(*sql.Rows) error, args func(state, payload any) []any) error {
+func (o operation) put(ctx context.Context, name string, payload []byte, encoding string, rows func(*sql.Rows) error, args func(state, payload any) []any) error {
 	if len(payload) > maxPayload {
 		return fmt.Errorf("%w: it has %d bytes, and PostgreSQL holds at most %d", driver.ErrTooLarge, len(payload), maxPayload)
 	}
 	if encoding == "json" && fitsJSONB(payload) {
-		err := b.run(ctx, statement{name: name, args: args(payload, nil), rows: rows})
+		err := o.run(ctx, statement{name: name, args: args(payload, nil), rows: rows})
 		if !errors.As(err, new(errState)) {
 			return err
 		}
@@ -109,16 +101,16 @@ func (b *backend) put(ctx context.Context, name string, payload []byte, encoding
 	if payload == nil {
 		payload = []byte{} // nil would be NULL
 	}
-	return b.run(ctx, statement{name: name, args: args("null", payload), rows: rows})
+	return o.run(ctx, statement{name: name, args: args("null", payload), rows: rows})
 }
 
 // known looks for a save whose reply was lost. It is not repeated: when other
 // saves came after it and kept no history, nothing would be left to recognise
 // it by.
-func (b *backend) known(ctx context.Context, req driver.SaveRequest, start time.Time) (info driver.Info, found bool) {
-	ctx, cancel := context.WithDeadline(ctx, start.Add(replyPatience))
+func (o operation) known(ctx context.Context, req driver.SaveRequest) (info driver.Info, found bool) {
+	ctx, cancel := context.WithDeadline(ctx, o.start.Add(replyPatience))
 	defer cancel()
-	err := b.run(ctx, statement{
+	err := o.run(ctx, statement{
 		name:  "known",
 		args:  []any{req.Namespace, req.Thread, req.Now, req.ID},
 		reads: true,
@@ -131,23 +123,6 @@ func (b *backend) known(ctx context.Context, req driver.SaveRequest, start time.
 		},
 	})
 	return info, found && err == nil
-}
-
-// Delete implements driver.Backend.
-func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	return b.run(ctx, statement{name: "delete", args: []any{req.Key.Namespace, req.Key.Thread}})
-}
-
-// purgeBatch is how many threads a statement of Purge removes: a saver that
-// comes upon one of them waits a few milliseconds.
-const purgeBatch = 500
-
-// Purge implements driver.Purger.
-func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	return sqlstore.Batches(purgeBatch, func(size int) (n int64, err error) {
-		err = b.run(ctx, statement{name: "purge", args: []any{namespace, now, size}, rows: one(&n)})
-		return n, err
-	})
 }
 
 // A saveResult reads what the function that saves returns: an outcome, and the
@@ -206,12 +181,12 @@ func (r *saveResult) result() (driver.Info, error) {
 	case "absent":
 		return driver.Info{}, &driver.ConflictError{}
 	case "highest":
-		return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+		return driver.Info{}, backends.ErrHighestVersion
 	}
 	return driver.Info{}, fmt.Errorf("%w: the function that saves returned no outcome that this version knows", driver.ErrCorrupt)
 }
 
-// skip is a destination for a column that nobody asked for.
+// skip is a destination for a column that is not needed.
 type skip struct{}
 
 // Scan implements sql.Scanner.
@@ -248,15 +223,4 @@ func nullText(s string) any {
 		return nil
 	}
 	return s
-}
-
-func copyMetadata(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	c := make(map[string]string, len(m))
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
 }

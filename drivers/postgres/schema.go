@@ -80,8 +80,8 @@ func (t table) words() []string {
 	return append(words, "{body}", body)
 }
 
-// Schema returns the SQL that makes what the driver needs, for whoever runs
-// applications with an account that may not make tables (with NoMigrate, or the
+// Schema returns the SQL that makes what the driver needs, for the owner of
+// the tables to run where applications have an account that may not make tables (with NoMigrate, or the
 // word migrate=false). Run it as the owner of the tables, in one transaction. A table name
 // without a schema means the schema public here.
 //

@@ -109,8 +109,8 @@ WITH latest AS (
 SELECT (SELECT count(*) FROM latest) + (SELECT count(*) FROM older)
 
 -- name: look
--- What there is by the name of the table, in one row, whoever asks: the
--- catalogs need no rights.
+-- What there is by the name of the table, in one row. The catalogs
+-- can be read without rights on the table.
 SELECT
 	current_setting('server_encoding'),
 	coalesce(n.nspname, CASE WHEN $2::text = '' THEN current_schema() ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $2::text) END, ''),

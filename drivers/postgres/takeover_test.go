@@ -214,7 +214,7 @@ func TestTakeOverGoesOn(t *testing.T) {
 }
 
 // TestTakeOverWaitsForReaders: a reader that holds the table does not make
-// everybody else wait for long, nor does it make the takeover fail.
+// other users wait for long, nor does it make the takeover fail.
 func TestTakeOverWaitsForReaders(t *testing.T) {
 	t.Parallel()
 	dsn := testserver.Postgres(t)

@@ -1,0 +1,57 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"math"
+
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/sqlstore"
+)
+
+// list returns the next n live threads from low to below high; sqlstore.List says
+// what the bounds are.
+func (o operation) list(ctx context.Context, req driver.ListRequest, low, high string, n int) ([]driver.Info, error) {
+	s := statement{name: "list", args: []any{req.Namespace, low, req.Now, high, n}}
+	if high == "" {
+		s = statement{name: "list-to-end", args: []any{req.Namespace, low, req.Now, n}}
+	}
+	return o.infos(ctx, req.Namespace, n, s)
+}
+
+// history returns the next n versions below before, 0 for all.
+func (o operation) history(ctx context.Context, req driver.HistoryRequest, before int64, n int) ([]driver.Info, error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	return o.infos(ctx, req.Namespace, n, statement{name: "history", args: []any{req.Namespace, req.Thread, req.Now, before, n}})
+}
+
+// infos runs a statement whose rows are Infos, n at most.
+func (o operation) infos(ctx context.Context, namespace string, n int, s statement) (infos []driver.Info, err error) {
+	s.reads = true
+	s.rows = func(rows *sql.Rows) (err error) {
+		infos, err = sqlstore.Infos(rows, namespace, n)
+		return err
+	}
+	if err := o.run(ctx, s); err != nil {
+		return nil, err
+	}
+	return infos, nil
+}
+
+// namespaces returns the next n namespaces after one.
+func (o operation) namespaces(ctx context.Context, after string, n int) (names []string, err error) {
+	err = o.run(ctx, statement{name: "namespaces", args: []any{after, n}, reads: true, rows: func(rows *sql.Rows) error {
+		names = names[:0]
+		for rows.Next() {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				return damaged(err)
+			}
+			names = append(names, name)
+		}
+		return rows.Err()
+	}})
+	return names, err
+}
