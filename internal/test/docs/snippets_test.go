@@ -1,8 +1,7 @@
-// Package docs checks the project's pages: every Go snippet compiles, and every
-// link to a file leads somewhere.
 package docs
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -15,37 +14,14 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
 )
 
-const root = "../../.."
-
-func pages(t *testing.T) []string {
-	t.Helper()
-	var all []string
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, found...)
-	}
-	if len(all) == 0 {
-		t.Fatal("no pages found")
-	}
-	return all
-}
-
 // TestExportExample reads the example of the export's format.
 func TestExportExample(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "export.md"))
-	if err != nil {
-		t.Fatal(err)
+	examples := find(t, "docs/export.md").code("jsonl")
+	if len(examples) != 1 {
+		t.Fatalf("the page has %d examples of the format, want 1", len(examples))
 	}
-	_, rest, _ := strings.Cut(string(page), "```jsonl\n")
-	example, _, found := strings.Cut(rest, "```")
-	if !found {
-		t.Fatal("the page has no example")
-	}
-	r, err := exportfile.NewReader(strings.NewReader(example), 1<<10)
+	r, err := exportfile.NewReader(strings.NewReader(examples[0].code), 1<<10)
 	for err == nil {
 		_, err = r.Next()
 	}
@@ -53,8 +29,6 @@ func TestExportExample(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
 
 // A snippet that is no file of its own stands in a function with what a reader
 // would have at hand.
@@ -107,74 +81,94 @@ func main() {}
 `
 )
 
-// TestSnippets compiles every Go snippet of every page. What a snippet leaves
-// unused, as a page may, is used for it.
+// TestSnippets compiles every Go snippet of every document: each is a package of
+// one module, so that one call of the compiler sees them all.
 func TestSnippets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: compiling the pages' snippets takes seconds, and -short is set")
 	}
-	for _, page := range pages(t) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
+	t.Parallel()
+	dir := module(t)
+	sources := map[string]string{} // by folder
+	for _, p := range pages(t) {
+		for i, f := range p.code("go") {
+			folder := fmt.Sprintf("%s_%d", strings.NewReplacer("/", "_", ".md", "").Replace(p.name), i+1)
+			name, source := file(f.code)
+			sources[folder] = source
+			write(t, filepath.Join(dir, folder, name), source)
 		}
-		for i, m := range goBlock.FindAllStringSubmatch(string(text), -1) {
-			t.Run(fmt.Sprintf("%s/%d", filepath.Base(page), i+1), func(t *testing.T) {
-				t.Parallel()
-				compile(t, m[1])
-			})
+	}
+	if len(sources) < 10 {
+		t.Fatalf("found %d snippets, fewer than there are", len(sources))
+	}
+	cmd := exec.Command("go", "vet", "-mod=mod", "./...")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return
+	}
+	t.Errorf("snippets do not compile: %v\n%s", err, out)
+	for folder, source := range sources {
+		if bytes.Contains(out, []byte(folder+string(filepath.Separator))) {
+			t.Logf("%s:\n%s", folder, source)
 		}
+	}
+}
+
+// module makes a module that uses this one as it is here, with its dependencies.
+func module(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	here, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(mod), "module github.com/go-ckpt/checkpoint", "module snippets.example", 1)
+	text += fmt.Sprintf("\nrequire github.com/go-ckpt/checkpoint v0.0.0\n\nreplace github.com/go-ckpt/checkpoint => %s\n", here)
+	write(t, filepath.Join(dir, "go.mod"), text)
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "go.sum"), string(sum))
+	return dir
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
 var declared = regexp.MustCompile(`(?m)^(\w+(?:, \w+)*) :=`)
 
-func compile(t *testing.T, snippet string) {
-	t.Helper()
-	name, source := "snippet.go", snippet
+// file makes a file of a snippet. What a snippet leaves unused, as a page may,
+// is used for it.
+func file(snippet string) (name, source string) {
 	switch {
 	case strings.HasPrefix(snippet, "package ") && strings.Contains(snippet, "\"testing\""):
-		name = "snippet_test.go"
+		return "snippet_test.go", snippet
 	case strings.HasPrefix(snippet, "package "):
-	case strings.HasPrefix(snippet, "import "), strings.HasPrefix(snippet, "func "), strings.HasPrefix(snippet, "type "):
-		source = "package main\n\n" + snippet + "\nfunc main() {}\n"
-	default:
-		body := snippet
-		for _, m := range declared.FindAllStringSubmatch(snippet, -1) {
-			body += "\n_, _ = " + m[1]
-			if !strings.Contains(m[1], ",") {
-				body = strings.TrimSuffix(body, "_, _ = "+m[1]) + "_ = " + m[1]
-			}
-		}
-		source = imports + fmt.Sprintf(function, body)
+		return "snippet.go", snippet
+	case strings.HasPrefix(snippet, "import "), strings.HasPrefix(snippet, "func "):
+		return "snippet.go", "package main\n\n" + snippet + "\nfunc main() {}\n"
 	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("go", "vet", filepath.Join(dir, name))
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("does not compile: %v\n%s\n%s", err, out, source)
-	}
-}
-
-var block = regexp.MustCompile("(?ms)^```.*?^```$")
-
-var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
-
-// TestLinks: every relative link of a page leads to a file or folder.
-func TestLinks(t *testing.T) {
-	t.Parallel()
-	for _, page := range pages(t) {
-		text, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(block.ReplaceAllString(string(text), ""), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
-				t.Errorf("%s links to %s: %v", filepath.Base(page), m[1], err)
+	body := snippet
+	for _, m := range declared.FindAllStringSubmatch(snippet, -1) {
+		for variable := range strings.SplitSeq(m[1], ", ") {
+			if variable != "_" {
+				body += "\n_ = " + variable
 			}
 		}
 	}
+	return "snippet.go", imports + fmt.Sprintf(function, body)
 }
