@@ -106,13 +106,15 @@ func (s *Store) Format(f fmt.State, _ rune) {
 }
 
 // Namespace returns a view of the store for another namespace, on the same
-// connection and with the same settings. Closing the view does nothing. A bad
-// name makes every operation of the view return [ErrInvalid].
-func (s *Store) Namespace(ns string) *Store {
+// connection and with the same settings but for what opts change. Closing the view
+// does nothing. A bad name or option makes every operation of the view return
+// [ErrInvalid].
+func (s *Store) Namespace(ns string, opts ...Option) *Store {
 	view := *s
 	view.view = true
 	view.settings.err = nil
 	view.settings.apply(WithNamespace(ns))
+	view.settings.apply(opts...)
 	if s.err != nil {
 		view.err = s.err
 	}
