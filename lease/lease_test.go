@@ -284,12 +284,13 @@ func TestOneHolder(t *testing.T) {
 					}
 					before = l
 					mu.Unlock()
-					if random.IntN(100) == 0 {
-						f.set(func() { f.away = true })
-					}
 					work := time.Duration(random.IntN(1_000)) * time.Millisecond
-					if random.IntN(50) == 0 {
+					switch random.IntN(100) {
+					case 0:
 						work *= 20 // over several renewals
+					case 1:
+						work = time.Minute // the lease is lost
+						f.set(func() { f.away = true })
 					}
 					select {
 					case <-l.Context().Done():

@@ -21,6 +21,7 @@ END
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly next_go=go1.27.4
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # AWS offers DynamoDB Local as an archive, a Docker image and a Maven artifact;
@@ -200,6 +201,22 @@ run_tests() {
 	go test "${flags[@]}" "$@" || die "go test $*"
 }
 
+# other_toolchains runs the tests that need no server with the next release of Go and
+# with encoding/json/v2, whose encoders differ in what they write and report.
+other_toolchains() {
+	local packages=(. ./driver/... ./drivers/memory ./lease ./zstd ./internal/names ./internal/jsonvalue ./internal/backends ./internal/cli/...)
+	say "go test with $next_go: ${packages[*]}"
+	if GOTOOLCHAIN=$next_go go version >/dev/null 2>&1; then
+		GOTOOLCHAIN=$next_go go test "${packages[@]}" || die "go test with $next_go"
+	elif [ -n "${CHECKPOINT_TEST_REQUIRE:-}" ]; then
+		die "the toolchain $next_go cannot be fetched"
+	else
+		say "NOT TESTED with $next_go, which cannot be fetched"
+	fi
+	say "go test with GOEXPERIMENT=jsonv2: ${packages[*]}"
+	GOEXPERIMENT=jsonv2 go test "${packages[@]}" || die 'go test with GOEXPERIMENT=jsonv2'
+}
+
 case "${1:-}" in
 -h | --help) usage ;;
 --install-only)
@@ -220,6 +237,7 @@ case "${1:-}" in
 	else
 		lint
 		run_tests ./...
+		other_toolchains
 		say 'fuzzing what reads stored payloads for 30 s, all else for 10 s; for longer: FUZZTIME=10m scripts/prove.sh fuzz'
 		FUZZTIME=10s UNPACKTIME=30s scripts/prove.sh fuzz || die 'fuzzing'
 		what='everything passed'
