@@ -2,6 +2,9 @@ package docs
 
 import (
 	"errors"
+	"os/exec"
+	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -164,6 +167,30 @@ func TestErrorTable(t *testing.T) {
 	} {
 		if err == nil || !slices.Contains(shown, name) {
 			t.Errorf("docs/errors.md leaves out %s", name)
+		}
+	}
+}
+
+// TestMap: the map of the project names every package.
+func TestMap(t *testing.T) {
+	t.Parallel()
+	text := find(t, "docs/map.md").text
+	out, err := exec.Command("go", "list", "-C", root, "-f", "{{.Dir}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	if len(packages) < 20 {
+		t.Fatalf("found %d packages, which cannot be all", len(packages))
+	}
+	for _, dir := range packages {
+		dir = filepath.ToSlash(dir)
+		name := path.Base(dir)
+		switch {
+		case strings.Contains(dir, "/internal/cli/"), strings.Contains(dir, "/internal/test/testserver/"), strings.Contains(dir, "/examples/"):
+			continue // one entry for all of them
+		case !strings.Contains(text, name):
+			t.Errorf("docs/map.md does not name the package %s", dir)
 		}
 	}
 }
