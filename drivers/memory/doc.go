@@ -20,7 +20,8 @@
 // The package is the reference for authors of drivers, and short on purpose:
 // memory.go is what a driver is made of (parsing, handles, the closed check),
 // store.go decides every rule of package driver in one place, under one lock,
-// listing.go iterates without holding it, and sorted.go keeps names in order.
+// list.go and versions.go iterate without holding it, delete.go removes, and
+// sorted.go keeps names in order.
 // A database has its own ways to do what store.go does with a lock; what must
 // come out is the same, and package checkpointtest checks it.
 package memory

@@ -14,14 +14,14 @@ import (
 // batch is how many threads are visited under the lock at a time.
 const batch = 256
 
-// List implements driver.Backend. It collects a batch under the lock and
-// yields it without, so that the loop's body may do what it likes.
-func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+// list collects a batch under the lock and yields it without, so that the loop's
+// body may do what it likes.
+func (b *backend) list(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 	return func(yield func(driver.Info, error) bool) {
 		from := max(req.Prefix, req.After+"\x00") // the least string after After, and no less than Prefix
 		yielded := 0
 		for {
-			s, err := b.open(ctx)
+			s, err := b.begin(ctx)
 			if err != nil {
 				yield(driver.Info{}, err)
 				return
@@ -69,15 +69,14 @@ func (s *store) listBatch(req driver.ListRequest, from string) (infos []driver.I
 	return infos, "", false
 }
 
-// History implements driver.Backend.
-func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+func (b *backend) history(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
 	return func(yield func(driver.Info, error) bool) {
-		s, err := b.open(ctx)
+		s, err := b.begin(ctx)
 		if err != nil {
 			yield(driver.Info{}, err)
 			return
 		}
-		for _, c := range s.history(req) {
+		for _, c := range s.kept(req) {
 			if !yield(backends.CloneInfo(c.Info), nil) {
 				return
 			}
@@ -85,9 +84,9 @@ func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.S
 	}
 }
 
-// history returns the kept versions that req asks for, newest first: a
+// kept returns the kept versions that req asks for, newest first: a
 // snapshot, so that saves meanwhile cannot tear it.
-func (s *store) history(req driver.HistoryRequest) []*driver.Checkpoint {
+func (s *store) kept(req driver.HistoryRequest) []*driver.Checkpoint {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	t := s.live(req.Key, req.Now)
@@ -107,10 +106,9 @@ func (s *store) history(req driver.HistoryRequest) []*driver.Checkpoint {
 	return versions
 }
 
-// Namespaces implements driver.NamespaceLister.
-func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+func (b *backend) namespaces(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		s, err := b.open(ctx)
+		s, err := b.begin(ctx)
 		if err != nil {
 			yield("", err)
 			return

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -75,6 +76,9 @@ var (
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
+	_ driver.Finder          = (*backend)(nil)
+	_ driver.VersionReader   = (*backend)(nil)
+	_ driver.PrefixDeleter   = (*backend)(nil)
 )
 
 func newBackend(s *store) *backend {
@@ -83,9 +87,9 @@ func newBackend(s *store) *backend {
 	return b
 }
 
-// open begins every operation. A closed backend is reported before anything
+// begin starts every operation. A closed backend is reported before anything
 // else, and a context that has ended means that nothing happens.
-func (b *backend) open(ctx context.Context) (*store, error) {
+func (b *backend) begin(ctx context.Context) (*store, error) {
 	s := b.store.Load()
 	if s == nil {
 		return nil, driver.ErrClosed
@@ -95,13 +99,13 @@ func (b *backend) open(ctx context.Context) (*store, error) {
 
 // Ping implements driver.Backend. There is nothing to prepare.
 func (b *backend) Ping(ctx context.Context) error {
-	_, err := b.open(ctx)
+	_, err := b.begin(ctx)
 	return err
 }
 
 // Save implements driver.Backend.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-	s, err := b.open(ctx)
+	s, err := b.begin(ctx)
 	if err != nil {
 		return driver.Info{Key: req.Key, ID: req.ID}, err
 	}
@@ -110,7 +114,7 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 
 // Load implements driver.Backend.
 func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-	s, err := b.open(ctx)
+	s, err := b.begin(ctx)
 	if err != nil {
 		return driver.Checkpoint{}, err
 	}
@@ -119,7 +123,7 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 
 // Delete implements driver.Backend.
 func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	s, err := b.open(ctx)
+	s, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 
 // Import implements driver.Importer.
 func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
-	s, err := b.open(ctx)
+	s, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,7 +141,7 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 
 // Rewrite implements driver.Rewriter.
 func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
-	s, err := b.open(ctx)
+	s, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,19 +150,41 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 
 // Purge implements driver.Purger.
 func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	var purged int64
-	for next := ""; ; {
-		s, err := b.open(ctx)
-		if err != nil {
-			return purged, err
-		}
-		n, resume, more := s.purgeBatch(namespace, next, now)
-		purged += n
-		if !more {
-			return purged, nil
-		}
-		next = resume
+	return b.purge(ctx, namespace, now)
+}
+
+// DeletePrefix implements driver.PrefixDeleter.
+func (b *backend) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	return b.deletePrefix(ctx, req)
+}
+
+// List implements driver.Backend.
+func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	return b.list(ctx, req)
+}
+
+// History implements driver.Backend.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return b.history(ctx, req)
+}
+
+// Versions implements driver.VersionReader.
+func (b *backend) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	return b.versions(ctx, req)
+}
+
+// Namespaces implements driver.NamespaceLister.
+func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+	return b.namespaces(ctx)
+}
+
+// Find implements driver.Finder.
+func (b *backend) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	s, err := b.begin(ctx)
+	if err != nil {
+		return driver.Info{}, err
 	}
+	return s.find(req)
 }
 
 // Close implements driver.Backend.

@@ -202,15 +202,15 @@ func (s *store) rewrite(req driver.RewriteRequest) error {
 }
 
 func (s *store) load(req driver.LoadRequest) (driver.Checkpoint, error) {
-	c := s.find(req)
+	c := s.get(req)
 	if c == nil {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
 	return driver.Checkpoint{Info: backends.CloneInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil
 }
 
-// find returns the checkpoint that req asks for, or nil.
-func (s *store) find(req driver.LoadRequest) *driver.Checkpoint {
+// get returns the checkpoint that req asks for, or nil.
+func (s *store) get(req driver.LoadRequest) *driver.Checkpoint {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	t := s.live(req.Key, req.Now)
@@ -223,40 +223,13 @@ func (s *store) find(req driver.LoadRequest) *driver.Checkpoint {
 	return t.version(req.Version)
 }
 
-func (s *store) remove(req driver.DeleteRequest) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := check(req.Match, s.live(req.Key, req.Now)); err != nil {
-		return err
-	}
-	s.drop(req.Key)
-	return nil
-}
-
-// purgeBatch removes the expired ones among the first threads whose names are
-// not less than from. It returns how many it removed, and where to go on if
-// there is more to do.
-func (s *store) purgeBatch(namespace, from string, now time.Time) (purged int64, next string, more bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ns := s.namespaces[namespace]
-	if ns == nil {
-		return 0, "", false
-	}
-	var expired []string
-	seen := 0
-	for name := range ns.names.from(from) {
-		if seen == batch {
-			next, more = name, true
-			break
-		}
-		seen++
-		if ns.threads[name].latest().Expired(now) {
-			expired = append(expired, name)
+func (s *store) find(req driver.FindRequest) (driver.Info, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t := s.live(req.Key, req.Now); t != nil {
+		if c := t.withID(req.ID); c != nil {
+			return backends.CloneInfo(c.Info), nil
 		}
 	}
-	for _, name := range expired {
-		s.drop(driver.Key{Namespace: namespace, Thread: name})
-	}
-	return int64(len(expired)), next, more
+	return driver.Info{}, driver.ErrNotFound
 }
