@@ -64,9 +64,9 @@ func (c *copying) run(ctx context.Context) error {
 			return s.fail("copy", "", err)
 		}
 	}
-	var ok bool
-	if c.importer, ok = c.dst.conn.backend.(driver.Importer); !ok {
-		return c.dst.fail("copy", "", unsupported("Importer"))
+	var err error
+	if c.importer, err = importerOf(c.dst); err != nil {
+		return c.dst.fail("copy", "", err)
 	}
 	infos, err := c.src.list(ctx, ListOptions{Prefix: c.opts.Prefix})
 	if err != nil {
@@ -164,19 +164,25 @@ func (c *copying) put(ctx context.Context, cp driver.Checkpoint, prev Info) (int
 	if err := checkImport(cp); err != nil {
 		return 0, c.src.fail("copy", cp.Thread, err)
 	}
-	now, err := c.dst.begin(ctx)
+	if err := c.dst.putAfter(ctx, c.importer, cp, prev); err != nil {
+		return 0, c.dst.fail("copy", cp.Thread, err)
+	}
+	return int64(len(p.data)), nil
+}
+
+// putAfter hands the driver one checkpoint of a thread of which prev, or the zero
+// Info, was the last one handed over.
+func (s *Store) putAfter(ctx context.Context, importer driver.Importer, cp driver.Checkpoint, prev Info) error {
+	now, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
 	if prev.Expired(now) {
 		// What was recorded with an older version has no effect on the thread,
 		// and must not make it look like a former life.
 		now = prev.SavedAt
 	}
-	if err == nil {
-		err = c.importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: c.dst.keep})
-	}
-	if err != nil {
-		return 0, c.dst.fail("copy", cp.Thread, err)
-	}
-	return int64(len(p.data)), nil
+	return importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: s.keep})
 }
 
 // checkImport returns an error if a checkpoint that a driver returned is not one
