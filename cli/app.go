@@ -40,6 +40,14 @@ func (a *app) printf(format string, args ...any) error {
 	return err
 }
 
+// done says what a command that changes something has done.
+func (a *app) done(format string, args ...any) error {
+	if a.quiet {
+		return nil
+	}
+	return a.printf(format, args...)
+}
+
 // note writes a remark that is no result.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet && !a.json {

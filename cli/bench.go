@@ -78,7 +78,7 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 	if _, ok := src.word("max_state_size"); !ok {
 		opts = append(opts, checkpoint.WithMaxStateSize(max(2*b.size, checkpoint.DefaultMaxStateSize)))
 	}
-	opened, err := src.openWith(opts)
+	opened, err := src.open(opts...)
 	if err != nil {
 		return err
 	}

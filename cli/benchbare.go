@@ -11,7 +11,7 @@ import (
 // bareOperations returns what the database's own client does, to be measured
 // beside the store's operations. remove takes away what it wrote.
 func bareOperations(ctx context.Context, src source, payloads [2][]byte) (operations []operation, remove func() error, err error) {
-	client, err := bareclient.Open(ctx, src.withoutCommonWords())
+	client, err := bareclient.Open(ctx, src.url)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--bare: %w", err)
 	}

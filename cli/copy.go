@@ -83,11 +83,6 @@ func (a *app) copy(ctx context.Context, dst, src source, opts checkpoint.CopyOpt
 	if opts.Concurrency < 1 {
 		return usagef("--concurrency %d: want at least 1", opts.Concurrency)
 	}
-	raw, err := src.openRaw() // to count, and for the names of namespaces
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
 	from, err := src.open()
 	if err != nil {
 		return err
@@ -99,28 +94,26 @@ func (a *app) copy(ctx context.Context, dst, src source, opts checkpoint.CopyOpt
 	}
 	defer to.Close()
 
-	namespaces := []string{raw.namespace}
-	if everything {
-		if _, fixed := dst.word("namespace"); raw.fixed || fixed {
-			return usagef("--all-namespaces does not go with a namespace, in a flag or a URL")
-		}
-		if namespaces, err = raw.namespaces(ctx); err != nil {
-			return &checkpoint.Error{Op: "copy", Driver: raw.driverName, Err: err}
-		}
+	if _, fixed := dst.word("namespace"); everything && fixed {
+		return usagef("--all-namespaces does not go with a namespace, in a flag or a URL")
+	}
+	views, err := src.views(ctx, from, everything)
+	if err != nil {
+		return err
 	}
 	bar := a.progress("copying threads", 0)
 	defer bar.finish()
-	defer bar.count(ctx, raw, namespaces, opts.Prefix)()
+	defer bar.count(ctx, views, opts.Prefix)()
 
 	var sum checkpoint.CopyStats
-	for _, ns := range namespaces {
+	for _, view := range views {
 		if everything {
-			from, to = from.Namespace(ns), to.Namespace(ns)
+			to = to.Namespace(view.InNamespace())
 		}
 		before := sum
 		opts.Progress = func(n checkpoint.CopyStats) { bar.set(before.Threads + before.Skipped + n.Threads + n.Skipped) }
 		var n checkpoint.CopyStats
-		n, err = checkpoint.Copy(ctx, to, from, opts)
+		n, err = checkpoint.Copy(ctx, to, view, opts)
 		sum.Threads += n.Threads
 		sum.Checkpoints += n.Checkpoints
 		sum.Skipped += n.Skipped
@@ -153,5 +146,5 @@ func (a *app) reportCopy(n checkpoint.CopyStats, err error) error {
 			Bytes       int64 `json:"bytes"`
 		}{n.Threads, n.Checkpoints, n.Skipped, n.Bytes})
 	}
-	return a.printf("%s\n", did)
+	return a.done("%s\n", did)
 }

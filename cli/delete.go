@@ -32,7 +32,7 @@ makes a copy before.`,
 					Threads int `json:"threads"`
 				}{len(args)})
 			}
-			return a.printf("deleted %s\n", formatCount(int64(len(args)), "thread"))
+			return a.done("deleted %s\n", formatCount(int64(len(args)), "thread"))
 		},
 	}
 }

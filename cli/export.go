@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -38,19 +37,34 @@ The file appears under its name when it is complete.`,
 			if _, isTerminal := terminal.Width(a.out); isTerminal && args[0] == "-" {
 				return usagef("export writes no file to a terminal, which would act on what stands in it: name a file, or use a pipe")
 			}
-			raw, err := a.source(false).openRaw()
+			src := a.source(false)
+			store, err := src.open()
 			if err != nil {
 				return err
 			}
-			defer raw.Close()
-			if everything && raw.fixed {
-				return usagef("--all-namespaces does not go with a namespace")
+			defer store.Close()
+			if err := store.Ping(cmd.Context()); err != nil {
+				return err
 			}
-			x := exporting{app: a, raw: raw, prefix: prefix}
+			views, err := src.views(cmd.Context(), store, everything)
+			if err != nil {
+				return err
+			}
+			header := exportfile.Header{ExportedAt: now()}
+			if !everything {
+				header.Namespace = store.InNamespace()
+			}
+			x := exporting{app: a, driver: src.driver(), prefix: prefix}
+			write := func(w io.Writer) error {
+				return store.Raw(func(b driver.Backend) error {
+					x.backend = b
+					return x.run(cmd.Context(), w, header, views)
+				})
+			}
 			if args[0] == "-" {
-				err = x.run(cmd.Context(), a.out, everything)
+				err = write(a.out)
 			} else {
-				err = writeWhole(args[0], func(w io.Writer) error { return x.run(cmd.Context(), w, everything) })
+				err = writeWhole(args[0], write)
 			}
 			return x.report(args[0], err)
 		},
@@ -99,41 +113,28 @@ func writeWhole(name string, write func(io.Writer) error) (err error) {
 
 // An exporting is one run of export.
 type exporting struct {
-	app    *app
-	raw    *rawStore
-	prefix string
-	file   *exportfile.Writer
-	bar    *progress
-	gone   int64 // threads that were deleted, or began a new life, meanwhile
+	app     *app
+	driver  string
+	backend driver.Backend
+	prefix  string
+	file    *exportfile.Writer
+	bar     *progress
+	gone    int64 // threads that were deleted, or began a new life, meanwhile
 }
 
-func (x *exporting) run(ctx context.Context, w io.Writer, everything bool) error {
-	if err := x.raw.Ping(ctx); err != nil {
-		return x.fail("", err)
-	}
-	header := exportfile.Header{ExportedAt: time.Now().UTC().Truncate(time.Microsecond)}
-	namespaces := []string{x.raw.namespace}
-	if everything {
-		var err error
-		if namespaces, err = x.raw.namespaces(ctx); err != nil {
-			return x.fail("", err)
-		}
-	} else {
-		header.Namespace = x.raw.namespace
-	}
+func (x *exporting) run(ctx context.Context, w io.Writer, header exportfile.Header, views []*checkpoint.Store) error {
 	x.bar = x.app.progress("exporting threads", 0)
 	defer x.bar.finish()
-	stopCounting := x.bar.count(ctx, x.raw, namespaces, x.prefix)
-	defer stopCounting()
+	defer x.bar.count(ctx, views, x.prefix)()
 
 	var err error
 	if x.file, err = exportfile.NewWriter(w, header); err != nil {
 		return err
 	}
-	for _, ns := range namespaces {
-		for info, err := range x.raw.List(ctx, driver.ListRequest{Namespace: ns, Prefix: x.prefix, Now: now()}) {
+	for _, view := range views {
+		for info, err := range view.List(ctx, checkpoint.ListOptions{Prefix: x.prefix}) {
 			if err != nil {
-				return x.fail("", err)
+				return err
 			}
 			if err := x.thread(ctx, info.Key); err != nil {
 				return err
@@ -148,7 +149,7 @@ func (x *exporting) run(ctx context.Context, w io.Writer, everything bool) error
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 func (x *exporting) fail(thread string, err error) error {
-	return &checkpoint.Error{Op: "export", Driver: x.raw.driverName, Thread: thread, Err: err}
+	return &checkpoint.Error{Op: "export", Driver: x.driver, Thread: thread, Err: err}
 }
 
 // relists is how often the history of a thread is listed again because what it
@@ -174,7 +175,7 @@ func (x *exporting) thread(ctx context.Context, key driver.Key) error {
 			if attempt == relists && i == len(versions)-1 {
 				v = 0 // the latest, whichever that is by now
 			}
-			cp, err := x.raw.Load(ctx, driver.LoadRequest{Key: key, Version: v, Now: now()})
+			cp, err := x.backend.Load(ctx, driver.LoadRequest{Key: key, Version: v, Now: now()})
 			if errors.Is(err, driver.ErrNotFound) {
 				complete = false
 				continue
@@ -204,7 +205,7 @@ func (x *exporting) thread(ctx context.Context, key driver.Key) error {
 // versions returns the numbers of the kept versions above last, oldest first.
 func (x *exporting) versions(ctx context.Context, key driver.Key, last int64) ([]int64, error) {
 	var versions []int64
-	for info, err := range x.raw.History(ctx, driver.HistoryRequest{Key: key, Now: now()}) {
+	for info, err := range x.backend.History(ctx, driver.HistoryRequest{Key: key, Now: now()}) {
 		if err != nil {
 			return nil, err
 		}
@@ -232,27 +233,10 @@ func (x *exporting) report(name string, err error) error {
 	} else if x.app.json {
 		err = x.app.printJSON(n)
 	} else {
-		err = x.app.printf("exported %s, %s, %s to %s\n", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes), terminal.Quote(name))
+		err = x.app.done("exported %s, %s, %s to %s\n", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes), terminal.Quote(name))
 	}
 	if x.gone > 0 {
 		x.app.note("%s deleted while the export ran", formatCount(x.gone, "thread"))
 	}
 	return err
-}
-
-// namespaces returns the namespaces of the store in ascending order.
-func (r *rawStore) namespaces(ctx context.Context) ([]string, error) {
-	lister, ok := r.Backend.(driver.NamespaceLister)
-	if !ok {
-		return nil, fmt.Errorf("%w: the driver cannot list namespaces; name one with --namespace", errors.ErrUnsupported)
-	}
-	var all []string
-	for ns, err := range lister.Namespaces(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, ns)
-	}
-	slices.Sort(all)
-	return slices.Compact(all), nil
 }

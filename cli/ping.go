@@ -36,7 +36,7 @@ round trip takes.`,
 					PingUS    int64  `json:"ping_us"`
 				}{name, took[0].Microseconds(), took[1].Microseconds()})
 			}
-			return a.printf("%s: the %s store answers (connected in %v, then %v)\n", a.style.Green("ok"), name, round(took[0]), round(took[1]))
+			return a.done("%s: the %s store answers (connected in %v, then %v)\n", a.style.Green("ok"), name, round(took[0]), round(took[1]))
 		},
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -136,9 +136,9 @@ func (p *progress) finish() {
 	}
 }
 
-// count counts the threads of namespaces beside the work on them, to give the bar
-// its total. The function it returns ends the counting.
-func (p *progress) count(ctx context.Context, b driver.Backend, namespaces []string, prefix string) (stop func()) {
+// count counts the threads of views beside the work on them, to give the bar its
+// total. The function it returns ends the counting.
+func (p *progress) count(ctx context.Context, views []*checkpoint.Store, prefix string) (stop func()) {
 	if p == nil {
 		return func() {}
 	}
@@ -147,8 +147,8 @@ func (p *progress) count(ctx context.Context, b driver.Backend, namespaces []str
 	go func() {
 		defer close(done)
 		var total int64
-		for _, ns := range namespaces {
-			for _, err := range b.List(ctx, driver.ListRequest{Namespace: ns, Prefix: prefix, Now: now()}) {
+		for _, view := range views {
+			for _, err := range view.List(ctx, checkpoint.ListOptions{Prefix: prefix}) {
 				if err != nil {
 					return
 				}

@@ -31,7 +31,7 @@ space. It may run beside everything else, and be run again.`,
 					Threads int64 `json:"threads"`
 				}{n})
 			}
-			return a.printf("purged %s\n", formatCount(n, "thread"))
+			return a.done("purged %s\n", formatCount(n, "thread"))
 		},
 	}
 }

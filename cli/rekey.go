@@ -33,15 +33,10 @@ that, run rekey, and then remove the old keys.`,
 				return err
 			}
 			defer store.Close()
-			raw, err := src.openRaw()
-			if err != nil {
-				return err
-			}
-			defer raw.Close()
 
 			bar := a.progress("rekeying threads", 0)
 			defer bar.finish()
-			defer bar.count(cmd.Context(), raw, []string{raw.namespace}, opts.Prefix)()
+			defer bar.count(cmd.Context(), []*checkpoint.Store{store}, opts.Prefix)()
 			opts.Progress = func(n checkpoint.RekeyStats) { bar.set(n.Threads) }
 			n, err := checkpoint.Rekey(cmd.Context(), store, opts)
 			bar.finish()
@@ -60,7 +55,7 @@ that, run rekey, and then remove the old keys.`,
 					Bytes       int64 `json:"bytes"`
 				}{n.Threads, n.Checkpoints, n.Rewritten, n.Bytes})
 			}
-			return a.printf("%s\n", did)
+			return a.done("%s\n", did)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Prefix, "prefix", "", "only threads whose name starts with this")

@@ -58,7 +58,7 @@ func newRoot(a *app) *cobra.Command {
 	flags.StringVar(&a.store, "store", "", "URL of the store (default $"+envStore+" or "+defaultStore+")")
 	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace (default the URL's, or agents)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print what was asked for and errors, nothing else")
 
 	const start, state, versions, stores = "start", "state", "versions", "stores"
 	root.AddGroup(

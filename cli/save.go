@@ -146,5 +146,5 @@ func (a *app) printSaved(what string, info checkpoint.Info) error {
 	if !info.ExpiresAt.IsZero() {
 		line += ", expires " + formatExpiry(info.ExpiresAt, info.SavedAt)
 	}
-	return a.printf("%s\n", line)
+	return a.done("%s\n", line)
 }

@@ -1,19 +1,17 @@
 package cli
 
 import (
-	"encoding/base64"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/driver/dsn"
-	"github.com/go-ckpt/checkpoint/drivers/sqlite"
-	"github.com/go-ckpt/checkpoint/internal/registry"
 )
 
 // A source says where a store is and how to read it. Its fields hold secrets and
@@ -22,15 +20,15 @@ type source struct {
 	url       string
 	namespace string // "": the URL's, or the default
 	keys      string // "": not encrypted
-	keysFrom  string // the variable of the environment that holds them; "": CHECKPOINT_KEYS
+	keysFrom  string // the variable of the environment that holds them
 	flag      string // what names the store, for errors
-	create    bool   // a SQLite file may be made
+	create    bool   // a file that is missing may be made
 }
 
 // source returns what the flags and the environment name. Commands that only
 // look must not make a database of a mistyped file name.
 func (a *app) source(create bool) source {
-	s := source{url: a.store, namespace: a.namespace, keys: os.Getenv(envKeys), flag: "--store", create: create}
+	s := source{url: a.store, namespace: a.namespace, keys: os.Getenv(envKeys), keysFrom: envKeys, flag: "--store", create: create}
 	if s.url == "" {
 		s.url, s.flag = os.Getenv(envStore), envStore
 	}
@@ -49,14 +47,8 @@ func (a *app) open(opts ...checkpoint.Option) (*checkpoint.Store, error) {
 // an application's history holds is not for this command to drop.
 func (s source) open(opts ...checkpoint.Option) (*checkpoint.Store, error) {
 	if _, ok := s.word("history"); !ok {
-		opts = append(opts, checkpoint.WithHistory(checkpoint.KeepAll))
+		opts = append([]checkpoint.Option{checkpoint.WithHistory(checkpoint.KeepAll)}, opts...)
 	}
-	return s.openWith(opts)
-}
-
-// openWith opens the store with what the flags and the environment say, and with
-// options.
-func (s source) openWith(opts []checkpoint.Option) (*checkpoint.Store, error) {
 	if s.namespace != "" {
 		opts = append(opts, checkpoint.WithNamespace(s.namespace))
 	}
@@ -74,130 +66,52 @@ func (s source) openWith(opts []checkpoint.Option) (*checkpoint.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkFile(); err != nil {
+	if err := s.checkFile(locate(store)); err != nil {
 		store.Close()
 		return nil, err
 	}
 	return store, nil
 }
 
-// checkFile returns an error when the store is a SQLite file that does not exist
-// and must not be made.
-func (s source) checkFile() error {
-	path, ok := s.file()
-	if !ok || s.create {
+// locate returns where a store on this machine has its data; the zero Location of
+// all others.
+func locate(store *checkpoint.Store) (at driver.Location) {
+	store.Raw(func(b driver.Backend) error {
+		if l, ok := b.(driver.Locator); ok {
+			at = l.Location()
+		}
+		return nil
+	})
+	return at
+}
+
+// checkFile returns an error when the store is a file that does not exist and
+// must not be made.
+func (s source) checkFile(at driver.Location) error {
+	if at.File == "" || s.create {
 		return nil
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(at.File); errors.Is(err, fs.ErrNotExist) {
 		if s.url == defaultStore {
-			return fmt.Errorf("there is no store yet: the file %q does not exist; name a store with --store or %s, save a state to make this one, or try checkpoint demo", path, envStore)
+			return fmt.Errorf("there is no store yet: the file %q does not exist; name a store with --store or %s, save a state to make this one, or try checkpoint demo", at.File, envStore)
 		}
-		return fmt.Errorf("there is no store: the file %q of %s does not exist", path, s.flag)
+		return fmt.Errorf("there is no store: the file %q of %s does not exist", at.File, s.flag)
 	}
 	return nil
 }
 
-// file returns the path of the store's file if it is one.
-func (s source) file() (string, bool) {
-	if !strings.HasPrefix(s.url, "sqlite:") {
-		return "", false
-	}
-	config, err := sqlite.ParseConfig(s.withoutCommonWords())
-	return config.Path, err == nil && config.Path != sqlite.Memory
+// fixed reports whether a namespace was asked for, by flag or in the URL.
+func (s source) fixed() bool {
+	_, inURL := s.word("namespace")
+	return inURL || s.namespace != ""
 }
 
-// parseKeys reads the keys of an encrypted store.
-func (s source) parseKeys() (*checkpoint.Keyring, error) {
-	variable := firstOf(s.keysFrom, envKeys)
-	var keys [][]byte
-	for i, text := range strings.Split(s.keys, ",") {
-		text = strings.TrimRight(strings.TrimSpace(text), "=")
-		key, err := base64.RawStdEncoding.DecodeString(text)
-		if err != nil {
-			key, err = base64.RawURLEncoding.DecodeString(text)
-		}
-		if err != nil {
-			return nil, usagef("key %d of %s is not base64 (make one with: head -c 32 /dev/urandom | base64)", i+1, variable)
-		}
-		keys = append(keys, key)
-	}
-	keyring, err := checkpoint.NewKeyring(keys[0], keys[1:]...)
-	if err != nil {
-		return nil, usagef("%s: %w (make one with: head -c 32 /dev/urandom | base64)", variable, err)
-	}
-	return keyring, nil
-}
-
-// A raw store is a driver's backend with the settings of the URL that package
-// checkpoint would apply: for commands that move payloads as they are stored.
-type rawStore struct {
-	driver.Backend
-	driverName string
-	namespace  string
-	fixed      bool // the namespace was asked for, by flag or URL
-	keep       int  // versions; KeepAll unless the URL says otherwise
-	maxSize    int  // bytes of a state
-}
-
-// openRaw opens the backend of a store.
-func (s source) openRaw() (*rawStore, error) {
-	checked, err := s.open() // the errors of URL, namespace, keys and file
-	if err != nil {
-		return nil, err
-	}
-	checked.Close()
-
-	name := s.driver()
-	raw := &rawStore{driverName: name, namespace: checkpoint.DefaultNamespace, keep: checkpoint.KeepAll, maxSize: checkpoint.DefaultMaxStateSize}
-	if ns, ok := s.word("namespace"); ok {
-		raw.namespace, raw.fixed = ns, true
-	}
-	if s.namespace != "" {
-		raw.namespace, raw.fixed = s.namespace, true
-	}
-	if v, ok := s.word("history"); ok && v != "all" {
-		raw.keep, _ = strconv.Atoi(v)
-	}
-	if v, ok := s.word("max_state_size"); ok {
-		raw.maxSize, _ = strconv.Atoi(v)
-	}
-	raw.Backend, err = s.openBackend()
-	return raw, err
-}
-
-// openBackend opens the driver's backend, which gets the URL without the words of
-// package checkpoint.
-func (s source) openBackend() (driver.Backend, error) {
-	d, err := registry.FindDriver(registry.Drivers, s.driver())
-	if err != nil {
-		return nil, err
-	}
-	return d.Open(s.withoutCommonWords())
-}
-
-// withoutCommonWords returns the URL less the words of package checkpoint, as a
-// driver gets it.
-func (s source) withoutCommonWords() string {
-	base, query := dsn.Split(s.url)
-	words, err := dsn.Parse(query)
-	if err != nil {
-		return s.url
-	}
-	for _, word := range dsn.Common {
-		words.String(word)
-	}
-	if rest := words.Rest(); rest != "" {
-		base += "?" + rest
-	}
-	return base
-}
-
-// word returns a word of the URL.
+// word returns one of the words of package checkpoint in the URL.
 func (s source) word(name string) (string, bool) {
 	_, query := dsn.Split(s.url)
 	words, err := dsn.Parse(query)
 	if err != nil {
-		return "", false
+		return "", false // which opening the store reports
 	}
 	return words.String(name)
 }
@@ -206,4 +120,31 @@ func (s source) word(name string) (string, bool) {
 func (s source) driver() string {
 	name, _, _ := strings.Cut(s.url, ":")
 	return name
+}
+
+// views returns the store's own namespace, or, when everything is asked for, a
+// view of each namespace that it has.
+func (s source) views(ctx context.Context, store *checkpoint.Store, everything bool) ([]*checkpoint.Store, error) {
+	if !everything {
+		return []*checkpoint.Store{store}, nil
+	}
+	if s.fixed() {
+		return nil, usagef("--all-namespaces does not go with a namespace, in a flag or a URL")
+	}
+	var names []string
+	for ns, err := range store.Namespaces(ctx) {
+		if errors.Is(err, errors.ErrUnsupported) {
+			return nil, fmt.Errorf("the %s driver cannot list namespaces; name one with --namespace (%w)", s.driver(), err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, ns)
+	}
+	slices.Sort(names)
+	var views []*checkpoint.Store
+	for _, ns := range slices.Compact(names) {
+		views = append(views, store.Namespace(ns))
+	}
+	return views, nil
 }

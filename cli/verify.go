@@ -11,7 +11,6 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -46,14 +45,14 @@ takes a minute or more. The exit status is 1 when a rule is broken.`,
 
 func (a *app) verify(ctx context.Context, cases bool) error {
 	src := a.source(true)
-	if path, isFile := src.file(); !isFile && (path == sqlite.Memory || src.url == "memory:") {
-		return usagef("verify opens the store many times, and this one is private to each; name a file, or memory:NAME")
-	}
-	first, err := src.openRaw() // the errors of the URL
+	first, err := src.open() // the errors of URL, namespace and keys
 	if err != nil {
 		return err
 	}
 	defer first.Close()
+	if locate(first).Private {
+		return usagef("verify opens the store many times, and this one is private to each; name a file, or memory:NAME")
+	}
 
 	var options []checkpointtest.Option
 	if src.keys != "" {
@@ -69,7 +68,7 @@ func (a *app) verify(ctx context.Context, cases bool) error {
 		bar.setTotal(int64(total))
 		bar.set(int64(done))
 	}))
-	report := checkpointtest.Verify(ctx, func() (driver.Backend, error) { return src.openBackend() }, options...)
+	report := checkpointtest.Verify(ctx, src.openBackend, options...)
 	bar.finish()
 	if err := ctx.Err(); err != nil {
 		a.note("the cases that ran have removed what they wrote; run verify again for a report")
@@ -87,6 +86,19 @@ func (a *app) verify(ctx context.Context, cases bool) error {
 		err = errReported
 	}
 	return err
+}
+
+// openBackend opens the store and returns its backend, which the caller closes.
+func (s source) openBackend() (b driver.Backend, err error) {
+	store, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	err = store.Raw(func(opened driver.Backend) error {
+		b = opened
+		return nil
+	})
+	return b, err
 }
 
 // printRules writes a line for each rule, and the reasons of what did not pass.

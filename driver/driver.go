@@ -6,7 +6,7 @@
 //
 // Implement [Driver] and [Backend], add the optional interfaces the database
 // can serve ([Purger], [Importer], [NamespaceLister], [Rewriter], [Finder],
-// [VersionReader], [PrefixDeleter]), register the
+// [VersionReader], [PrefixDeleter], [Locator]; [Exampler] for the driver), register the
 // driver from an init function with checkpoint.Register, and let the
 // conformance suite judge it:
 //

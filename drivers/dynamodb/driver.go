@@ -31,6 +31,9 @@ func (Driver) Open(source string) (driver.Backend, error) {
 	return newBackend(nil, cfg), nil
 }
 
+// ExampleDSN implements driver.Exampler.
+func (Driver) ExampleDSN(name string) string { return name + "://agent-checkpoints?region=eu-west-1" }
+
 // New returns a backend that uses a client that the caller has made, and keeps
 // closing. Region, Endpoint and Profile of cfg are not looked at.
 func New(client *dynamodb.Client, cfg Config) driver.Backend { return newBackend(client, cfg) }

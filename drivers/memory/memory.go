@@ -43,8 +43,11 @@ func (d *Driver) Open(name string) (driver.Backend, error) {
 		return nil, fmt.Errorf(`%w DSN: want "" for a private store or "memory:NAME" for a shared one, where NAME is 1 to %d of A-Z a-z 0-9 . _ -`,
 			driver.ErrInvalid, names.MaxNamespace)
 	}
-	return newBackend(d.store(shared)), nil
+	return newBackend(d.store(shared), false), nil
 }
+
+// ExampleDSN implements driver.Exampler.
+func (*Driver) ExampleDSN(name string) string { return name + ":NAME" }
 
 // store returns the store of that name, a new one if there is none.
 func (d *Driver) store(name string) *store {
@@ -62,12 +65,13 @@ func (d *Driver) store(name string) *store {
 }
 
 // New returns a backend on a new private store.
-func New() driver.Backend { return newBackend(new(store)) }
+func New() driver.Backend { return newBackend(new(store), true) }
 
 // A backend is one handle on a store. Closing it leaves the store, and other
 // handles on it, as they are.
 type backend struct {
-	store atomic.Pointer[store] // nil once closed
+	store   atomic.Pointer[store] // nil once closed
+	private bool                  // no other handle is on the store
 }
 
 var (
@@ -79,12 +83,19 @@ var (
 	_ driver.Finder          = (*backend)(nil)
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
+	_ driver.Locator         = (*backend)(nil)
+	_ driver.Exampler        = (*Driver)(nil)
 )
 
-func newBackend(s *store) *backend {
-	b := new(backend)
+func newBackend(s *store, private bool) *backend {
+	b := &backend{private: private}
 	b.store.Store(s)
 	return b
+}
+
+// Location implements driver.Locator.
+func (b *backend) Location() driver.Location {
+	return driver.Location{Memory: true, Private: b.private}
 }
 
 // begin starts every operation. A closed backend is reported before anything

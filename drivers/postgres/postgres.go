@@ -40,6 +40,9 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 	return b, nil
 }
 
+// ExampleDSN implements driver.Exampler.
+func (Driver) ExampleDSN(name string) string { return name + "://user@localhost/agents?history=20" }
+
 // New returns a backend on a pool that the caller owns and closes: of lib/pq,
 // of pgx, of any database/sql driver for PostgreSQL whose errors have a method
 // SQLState. Of cfg it uses Table and NoMigrate. A configuration that cannot be

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,17 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 		return nil, err
 	}
 	return open(cfg), nil
+}
+
+// ExampleDSN implements driver.Exampler.
+func (Driver) ExampleDSN(name string) string {
+	switch {
+	case strings.HasSuffix(name, "+cluster"):
+		return name + "://host1:7000?addr=host2:7000"
+	case strings.HasSuffix(name, "+sentinel"):
+		return name + "://host1:26379/0?addr=host2:26379&master_name=main"
+	}
+	return name + "://localhost:6379/0?ttl=24h"
 }
 
 // open returns a backend with a client of its own. It does no I/O.

@@ -28,6 +28,9 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 	return newBackend(cfg, nil), nil
 }
 
+// ExampleDSN implements driver.Exampler.
+func (Driver) ExampleDSN(name string) string { return name + ":agents.db?history=20" }
+
 // New returns a backend on a database that the caller has opened with
 // modernc.org/sqlite, and closes after the backend. Of cfg it uses TableName
 // and BusyTimeout; when TableName is not allowed, every operation returns
@@ -66,6 +69,8 @@ var (
 	_ driver.NamespaceLister = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
+	_ driver.Locator         = (*backend)(nil)
+	_ driver.Exampler        = Driver{}
 )
 
 func newBackend(cfg Config, given *sql.DB) *backend {
@@ -83,6 +88,17 @@ func newBackend(cfg Config, given *sql.DB) *backend {
 
 // SetLogger implements driver.LoggerSetter.
 func (b *backend) SetLogger(l *slog.Logger) { b.log = l }
+
+// Location implements driver.Locator.
+func (b *backend) Location() driver.Location {
+	switch {
+	case b.given != nil:
+		return driver.Location{}
+	case b.cfg.Path == Memory:
+		return driver.Location{Memory: true, Private: true}
+	}
+	return driver.Location{File: b.cfg.Path}
+}
 
 // String shows where the backend stores.
 func (b *backend) String() string {

@@ -4,14 +4,14 @@
 package bareclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-	"sync"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
@@ -28,29 +28,35 @@ type Client interface {
 	Close(ctx context.Context) error
 }
 
-// Open opens the bare client for the database of a store's URL, less the words of
-// package checkpoint. It makes a table, a file or keys of its own. An error that
-// matches errors.ErrUnsupported says that there is none for this database.
-func Open(ctx context.Context, url string) (Client, error) {
-	scheme, rest, _ := strings.Cut(url, ":")
-	own := "checkpoint_bench_" + strings.ToLower(rand.Text()[:10])
-	switch scheme {
-	case "sqlite":
-		return openSQLite(ctx, url, own)
-	case "postgres", "postgresql":
-		return openPostgres(ctx, url, own)
-	case "redis", "rediss":
-		return openRedis(url, own)
-	case "valkey", "valkeys":
-		return openRedis("redis"+strings.TrimPrefix(scheme, "valkey")+":"+rest, own)
-	case "dynamodb":
-		return openDynamoDB(ctx, url, own)
+// An Opener opens the bare client for a URL that has no words of package
+// checkpoint; what it makes in the database is called own.
+type Opener func(ctx context.Context, url, own string) (Client, error)
+
+var openers = map[string]Opener{}
+
+// Register makes a client known for URLs of these schemes. It is called from init
+// functions.
+func Register(open Opener, schemes ...string) {
+	for _, scheme := range schemes {
+		openers[scheme] = open
 	}
-	return nil, fmt.Errorf("%w: there is no bare client for a URL that starts with %q; there is for sqlite, postgres, dynamodb and redis (a single server)", errors.ErrUnsupported, scheme)
 }
 
-// without returns a URL without some of its words.
-func without(url string, names ...string) string {
+// Open opens the bare client for the database of a store's URL. It makes a table, a
+// file or keys of its own. An error that matches errors.ErrUnsupported says that
+// there is none for this database.
+func Open(ctx context.Context, url string) (Client, error) {
+	scheme, _, _ := strings.Cut(url, ":")
+	open, ok := openers[scheme]
+	if !ok {
+		known := strings.Join(slices.Sorted(maps.Keys(openers)), ", ")
+		return nil, fmt.Errorf("%w: there is no bare client for a URL that starts with %q; there is for %s", errors.ErrUnsupported, scheme, cmp.Or(known, "none"))
+	}
+	return open(ctx, Without(url, dsn.Common...), "checkpoint_bench_"+strings.ToLower(rand.Text()[:10]))
+}
+
+// Without returns a URL without some of its words.
+func Without(url string, names ...string) string {
 	base, query := dsn.Split(url)
 	words, err := dsn.Parse(query)
 	if err != nil {
@@ -63,39 +69,4 @@ func without(url string, names ...string) string {
 		base += "?" + rest
 	}
 	return base
-}
-
-// redisClient is SET and GET.
-type redisClient struct {
-	*redis.Client
-	prefix string
-	keys   sync.Map // what was saved
-}
-
-func openRedis(url, own string) (Client, error) {
-	opts, err := redis.ParseURL(without(url, "prefix", "shards"))
-	if err != nil {
-		return nil, errors.New("the Redis client cannot read this URL") // its error may show a password
-	}
-	return &redisClient{Client: redis.NewClient(opts), prefix: own + ":"}, nil
-}
-
-func (*redisClient) Does() (save, load string) { return "SET", "GET" }
-
-func (c *redisClient) Save(ctx context.Context, key string, payload []byte) error {
-	c.keys.Store(key, nil)
-	return c.Set(ctx, c.prefix+key, payload, 0).Err()
-}
-
-func (c *redisClient) Load(ctx context.Context, key string) ([]byte, error) {
-	return c.Get(ctx, c.prefix+key).Bytes()
-}
-
-func (c *redisClient) Close(ctx context.Context) error {
-	var err error
-	c.keys.Range(func(key, _ any) bool {
-		err = errors.Join(err, c.Del(ctx, c.prefix+key.(string)).Err())
-		return true
-	})
-	return errors.Join(err, c.Client.Close())
 }

@@ -13,6 +13,7 @@ import (
 	_ "github.com/go-ckpt/checkpoint/drivers/postgres"
 	_ "github.com/go-ckpt/checkpoint/drivers/redis"
 	_ "github.com/go-ckpt/checkpoint/drivers/sqlite"
+	_ "github.com/go-ckpt/checkpoint/internal/cli/bareclient/clients"
 	_ "github.com/go-ckpt/checkpoint/zstd"
 )
 

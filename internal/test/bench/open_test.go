@@ -19,6 +19,7 @@ import (
 	"github.com/go-ckpt/checkpoint/drivers/redis"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 	"github.com/go-ckpt/checkpoint/internal/cli/bareclient"
+	_ "github.com/go-ckpt/checkpoint/internal/cli/bareclient/clients"
 	"github.com/go-ckpt/checkpoint/internal/test/faultproxy"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )

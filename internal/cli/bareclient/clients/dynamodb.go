@@ -1,4 +1,4 @@
-package bareclient
+package clients
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/go-ckpt/checkpoint/drivers/dynamodb"
+	"github.com/go-ckpt/checkpoint/internal/cli/bareclient"
 )
 
 // dynamoClient is PutItem and a consistent GetItem of an item with two
@@ -23,7 +24,7 @@ type dynamoClient struct {
 	keys   sync.Map // what was saved
 }
 
-func openDynamoDB(ctx context.Context, url, own string) (Client, error) {
+func openDynamoDB(ctx context.Context, url, own string) (bareclient.Client, error) {
 	cfg, err := dynamodb.ParseConfig(url)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package bareclient
+package clients
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	_ "github.com/lib/pq"
 
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
+	"github.com/go-ckpt/checkpoint/internal/cli/bareclient"
 )
 
 // sqlClient is a prepared upsert into a table of two columns, and a prepared
@@ -43,7 +44,7 @@ func (c *sqlClient) Close(ctx context.Context) error {
 	return err
 }
 
-func (c *sqlClient) prepare(ctx context.Context, create, upsert, query string) (Client, error) {
+func (c *sqlClient) prepare(ctx context.Context, create, upsert, query string) (bareclient.Client, error) {
 	_, err := c.write.ExecContext(ctx, create)
 	if err == nil {
 		c.upsert, err = c.write.PrepareContext(ctx, upsert)
@@ -60,7 +61,7 @@ func (c *sqlClient) prepare(ctx context.Context, create, upsert, query string) (
 
 // openSQLite opens a file of its own beside the store's, with the driver's
 // settings: one connection writes.
-func openSQLite(ctx context.Context, url, own string) (Client, error) {
+func openSQLite(ctx context.Context, url, own string) (bareclient.Client, error) {
 	cfg, err := sqlite.ParseConfig(url)
 	if err != nil {
 		return nil, err
@@ -95,8 +96,8 @@ func openSQLite(ctx context.Context, url, own string) (Client, error) {
 }
 
 // openPostgres makes a table of its own, which holds JSON as the driver's does.
-func openPostgres(ctx context.Context, url, own string) (Client, error) {
-	url = without(url, "table_name", "max_connections", "min_connections", "migrate", "prepare", "binary_parameters")
+func openPostgres(ctx context.Context, url, own string) (bareclient.Client, error) {
+	url = bareclient.Without(url, "table_name", "max_connections", "min_connections", "migrate", "prepare", "binary_parameters")
 	separator := "?"
 	if strings.Contains(url, "?") {
 		separator = "&"
