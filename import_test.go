@@ -42,8 +42,8 @@ func TestImport(t *testing.T) {
 	}
 	all := []driver.Checkpoint{
 		version("a", "thread", 1, "A1", over), version("a", "thread", 2, "A2", time.Time{}), // the first was recorded with an expiry that is over
-		version("b", "thread", 3, "B3", time.Time{}), // in another namespace, and trimmed
-		version("b", "gone", 1, "G1", over),          // has expired
+		version("b", "thread", 3, "B3", time.Time{}),                                                   // in another namespace, and trimmed
+		version("b", "gone", 1, "G1", over),                                                            // has expired
 		version("agents", "own", 1, "O1", time.Time{}), version("agents", "own", 2, "O2", time.Time{}), // another thread of that name
 	}
 	stats, err := checkpoint.Import(t.Context(), store, given(broken, all...))
