@@ -26,6 +26,7 @@ package checkpointtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -80,8 +81,9 @@ func (s *suite) cases() []testCase {
 type Option func(*suite)
 
 // Require names optional interfaces of package driver that the backend must
-// have: "Purger", "Importer", "NamespaceLister", "Rewriter". Without one of them the cases
-// about it fail, instead of being skipped.
+// have: "Finder", "Importer", "NamespaceLister", "PrefixDeleter", "Purger",
+// "Rewriter", "VersionReader". Without one of them the cases about it fail,
+// instead of being skipped.
 // It panics on any other name.
 func Require(names ...string) Option {
 	for _, name := range names {
@@ -92,7 +94,27 @@ func Require(names ...string) Option {
 	return func(s *suite) { s.required = append(s.required, names...) }
 }
 
-var optionalInterfaces = []string{"Importer", "NamespaceLister", "Purger", "Rewriter"}
+// RequireAll is [Require] with the name of every optional interface, also of
+// those that later releases add.
+func RequireAll() Option { return Require(optionalInterfaces...) }
+
+var optionalInterfaces = slices.Sorted(maps.Keys(implements))
+
+// implements tells whether a backend has an optional interface.
+var implements = map[string]func(driver.Backend) bool{
+	"Finder":          has[driver.Finder],
+	"Importer":        has[driver.Importer],
+	"NamespaceLister": has[driver.NamespaceLister],
+	"PrefixDeleter":   has[driver.PrefixDeleter],
+	"Purger":          has[driver.Purger],
+	"Rewriter":        has[driver.Rewriter],
+	"VersionReader":   has[driver.VersionReader],
+}
+
+func has[T any](b driver.Backend) bool {
+	_, ok := b.(T)
+	return ok
+}
 
 // Options are given to checkpoint.New in the cases under Store, after those of
 // the case, so that a driver's suite can be run again with compression or
@@ -238,19 +260,5 @@ func (s *suite) has(tb testing.TB, optional string) (bool, error) {
 		return false, err
 	}
 	defer b.Close()
-	switch optional {
-	case "Purger":
-		_, ok := b.(driver.Purger)
-		return ok, nil
-	case "Importer":
-		_, ok := b.(driver.Importer)
-		return ok, nil
-	case "NamespaceLister":
-		_, ok := b.(driver.NamespaceLister)
-		return ok, nil
-	case "Rewriter":
-		_, ok := b.(driver.Rewriter)
-		return ok, nil
-	}
-	return false, fmt.Errorf("there is no optional interface %q", optional)
+	return implements[optional](b), nil
 }

@@ -15,6 +15,13 @@ func TestMemory(t *testing.T) {
 		checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter"))
 }
 
+// TestTable shows that it lets one pass that is right and quite different.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	shared := new(table)
+	checkpointtest.Run(t, func(testing.TB) driver.Backend { return &reader{t: shared} }, checkpointtest.RequireAll())
+}
+
 // openMemory returns a function that opens handles on one store.
 func openMemory() func(testing.TB) driver.Backend {
 	var d memory.Driver

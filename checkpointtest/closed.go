@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -36,7 +37,7 @@ func closedMethods(t *trial) {
 	contexts["alive"] = t.ctx
 	for what, ctx := range contexts {
 		for _, call := range calls {
-			if call.name == "List" || call.name == "History" || call.name == "Namespaces" {
+			if slices.Contains([]string{"List", "History", "Namespaces", "Versions"}, call.name) {
 				continue // see closedIterators
 			}
 			if err := call.run(ctx, b); !errors.Is(err, driver.ErrClosed) {

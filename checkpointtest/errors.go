@@ -91,15 +91,42 @@ func (t *trial) calls(b *handle, thread string) []call {
 			return firstOf(nameErrors(b.Namespaces(ctx)))
 		}})
 	}
+	if _, ok := b.inner.(driver.Finder); ok {
+		calls = append(calls, call{"Find", func(ctx context.Context, b *handle) error {
+			_, err := b.Find(ctx, driver.FindRequest{Key: t.key(thread), ID: "any", Now: t.now})
+			return err
+		}})
+	}
+	if _, ok := b.inner.(driver.VersionReader); ok {
+		calls = append(calls, call{"Versions", func(ctx context.Context, b *handle) error {
+			return firstOf(versionErrors(b.Versions(ctx, driver.VersionsRequest{Key: t.key(thread), Now: t.now})))
+		}})
+	}
+	if _, ok := b.inner.(driver.PrefixDeleter); ok {
+		calls = append(calls, call{"DeletePrefix", func(ctx context.Context, b *handle) error {
+			_, err := b.DeletePrefix(ctx, driver.DeletePrefixRequest{Namespace: t.namespace, Prefix: thread, Now: t.now})
+			return err
+		}})
+	}
 	return calls
 }
 
-// infoErrors and nameErrors reduce an iterator to whether it yielded more than
+// infoErrors and the others reduce an iterator to whether it yielded more than
 // an error, and the error.
 func infoErrors(infos iter.Seq2[driver.Info, error]) iter.Seq2[bool, error] {
 	return func(yield func(bool, error) bool) {
 		for info, err := range infos {
 			if !yield(info.Version != 0 || info.Thread != "" || info.ID != "", err) {
+				return
+			}
+		}
+	}
+}
+
+func versionErrors(versions iter.Seq2[driver.Checkpoint, error]) iter.Seq2[bool, error] {
+	return func(yield func(bool, error) bool) {
+		for c, err := range versions {
+			if !yield(c.Version != 0 || c.ID != "", err) {
 				return
 			}
 		}
@@ -142,6 +169,11 @@ func (t *trial) iterators(b *handle, thread string) []call {
 			return t.firstError("Namespaces", nameErrors(b.Namespaces(ctx)))
 		}})
 	}
+	if _, ok := b.inner.(driver.VersionReader); ok {
+		calls = append(calls, call{"Versions", func(ctx context.Context, b *handle) error {
+			return t.firstError("Versions", versionErrors(b.Versions(ctx, driver.VersionsRequest{Key: t.key(thread), Now: t.now})))
+		}})
+	}
 	return calls
 }
 
@@ -173,8 +205,20 @@ func (t *trial) ended() map[string]context.Context {
 	cancel()
 	late, cancel := context.WithDeadline(t.ctx, time.Now().Add(-time.Second))
 	cancel()
-	return map[string]context.Context{"cancelled": cancelled, "past its deadline": late}
+	return map[string]context.Context{
+		"cancelled": cancelled, "past its deadline": late,
+		"cancelled before its deadline, which has passed since": cancelledInTime{cancelled, time.Now().Add(-time.Minute)},
+	}
 }
+
+// cancelledInTime is a context as it is found after a cancellation whose
+// deadline has passed since: the error stays that of the cancellation.
+type cancelledInTime struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c cancelledInTime) Deadline() (time.Time, bool) { return c.deadline, true }
 
 func errorsEndedContext(t *trial) {
 	b := t.open()

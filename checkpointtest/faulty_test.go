@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/drivers/memory"
 )
 
 // full is a backend with every optional interface.
@@ -19,6 +18,9 @@ type full interface {
 	driver.Importer
 	driver.NamespaceLister
 	driver.Rewriter
+	driver.Finder
+	driver.VersionReader
+	driver.PrefixDeleter
 }
 
 // A faulty is a correct backend of which some methods were replaced. The
@@ -35,6 +37,9 @@ type faulty struct {
 	importing  func(context.Context, driver.ImportRequest) error
 	namespaces func(context.Context) iter.Seq2[string, error]
 	rewrite    func(context.Context, driver.RewriteRequest) error
+	find       func(context.Context, driver.FindRequest) (driver.Info, error)
+	versions   func(context.Context, driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error]
+	prefix     func(context.Context, driver.DeletePrefixRequest) (int64, error)
 }
 
 func (f *faulty) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
@@ -107,6 +112,27 @@ func (f *faulty) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
 	return f.full.Rewrite(ctx, req)
 }
 
+func (f *faulty) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	if f.find != nil {
+		return f.find(ctx, req)
+	}
+	return f.full.Find(ctx, req)
+}
+
+func (f *faulty) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	if f.versions != nil {
+		return f.versions(ctx, req)
+	}
+	return f.full.Versions(ctx, req)
+}
+
+func (f *faulty) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	if f.prefix != nil {
+		return f.prefix(ctx, req)
+	}
+	return f.full.DeletePrefix(ctx, req)
+}
+
 // A fault is called once for a database and returns what breaks each handle on
 // it.
 type fault func() func(*faulty)
@@ -118,14 +144,10 @@ func each(breakHandle func(*faulty)) fault {
 
 // opener returns a function that opens broken handles on one database.
 func (broken fault) opener() func() (driver.Backend, error) {
-	d := new(memory.Driver)
+	t := new(table)
 	breakHandle := broken()
 	return func() (driver.Backend, error) {
-		b, err := d.Open("memory:broken")
-		if err != nil {
-			return nil, err
-		}
-		f := &faulty{full: b.(full)}
+		f := &faulty{full: &reader{t: t}}
 		breakHandle(f)
 		return f, nil
 	}

@@ -29,6 +29,9 @@ var (
 	_ driver.Importer        = (*handle)(nil)
 	_ driver.NamespaceLister = (*handle)(nil)
 	_ driver.Rewriter        = (*handle)(nil)
+	_ driver.Finder          = (*handle)(nil)
+	_ driver.VersionReader   = (*handle)(nil)
+	_ driver.PrefixDeleter   = (*handle)(nil)
 	_ driver.LoggerSetter    = (*handle)(nil)
 )
 
@@ -78,25 +81,26 @@ func (h *handle) Load(ctx context.Context, req driver.LoadRequest) (driver.Check
 func (h *handle) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	h.writes(req.Key)
 	err := h.inner.Delete(ctx, req)
-	h.t.called("Delete(%q) = %v", req.Thread, err)
+	h.t.called("Delete({%q%s now=%s}) = %v", req.Thread, showMatch(req.Match), clock(req.Now), err)
 	return err
 }
 
 func (h *handle) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 	call := fmt.Sprintf("List({%q prefix=%q after=%q limit=%d now=%s})", req.Namespace, req.Prefix, req.After, req.Limit, clock(req.Now))
 	h.settle(ctx)
-	return h.iterate(call, h.inner.List(ctx, req))
+	return iterate(h, call, h.inner.List(ctx, req))
 }
 
 func (h *handle) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
 	call := fmt.Sprintf("History({%q before=%d limit=%d now=%s})", req.Thread, req.Before, req.Limit, clock(req.Now))
-	return h.iterate(call, h.inner.History(ctx, req))
+	return iterate(h, call, h.inner.History(ctx, req))
 }
 
-func (h *handle) iterate(call string, infos iter.Seq2[driver.Info, error]) iter.Seq2[driver.Info, error] {
-	return func(yield func(driver.Info, error) bool) {
+// iterate passes on what a loop yields, and notes how it ended.
+func iterate[T any](h *handle, call string, items iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		n := 0
-		for info, err := range infos {
+		for info, err := range items {
 			if err != nil {
 				h.t.called("%s yielded %v after %d", call, err, n)
 			} else {
@@ -155,6 +159,36 @@ func (h *handle) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
 	return err
 }
 
+func (h *handle) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	f, ok := h.inner.(driver.Finder)
+	if !ok {
+		return driver.Info{}, errors.ErrUnsupported
+	}
+	info, err := f.Find(ctx, req)
+	h.t.called("Find({%q id=%s now=%s}) = %s, %v", req.Thread, req.ID, clock(req.Now), show(info), err)
+	return info, err
+}
+
+func (h *handle) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	r, ok := h.inner.(driver.VersionReader)
+	if !ok {
+		return func(yield func(driver.Checkpoint, error) bool) { yield(driver.Checkpoint{}, errors.ErrUnsupported) }
+	}
+	call := fmt.Sprintf("Versions({%q from=%d to=%d newest=%t limit=%d now=%s})", req.Thread, req.From, req.To, req.Newest, req.Limit, clock(req.Now))
+	return iterate(h, call, r.Versions(ctx, req))
+}
+
+func (h *handle) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	d, ok := h.inner.(driver.PrefixDeleter)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	h.settle(ctx) // a database whose index lags finds the threads by it
+	n, err := d.DeletePrefix(ctx, req)
+	h.t.called("DeletePrefix({%q prefix=%q now=%s}) = %d, %v", req.Namespace, req.Prefix, clock(req.Now), n, err)
+	return n, err
+}
+
 func (h *handle) SetLogger(l *slog.Logger) {
 	if s, ok := h.inner.(driver.LoggerSetter); ok {
 		s.SetLogger(l)
@@ -172,15 +206,23 @@ func show(i driver.Info) string {
 
 // showSave prints a SaveRequest for a failure.
 func showSave(r driver.SaveRequest) string {
-	match := ""
-	switch {
-	case r.Match.Absent:
-		match = " if absent"
-	case r.Match.ID != "":
-		match = " if " + r.Match.ID
-	}
 	return fmt.Sprintf("{%q id=%s %d bytes %s metadata=%d now=%s expires=%s keep=%d%s}",
-		r.Thread, r.ID, len(r.Payload), r.Encoding, len(r.Metadata), clock(r.Now), clock(r.ExpiresAt), r.Keep, match)
+		r.Thread, r.ID, len(r.Payload), r.Encoding, len(r.Metadata), clock(r.Now), clock(r.ExpiresAt), r.Keep, showMatch(r.Match))
+}
+
+// showMatch prints a condition for a failure.
+func showMatch(m driver.Match) string {
+	switch {
+	case m.Absent:
+		return " if absent"
+	case m.Exists:
+		return " if it exists"
+	case m.ID != "":
+		return " if " + m.ID
+	case m.Version != 0:
+		return fmt.Sprintf(" if v%d", m.Version)
+	}
+	return ""
 }
 
 // clock prints a time for a failure.
