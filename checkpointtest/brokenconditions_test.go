@@ -9,7 +9,7 @@ import (
 )
 
 var brokenConditions = []brokenBackend{
-	{name: "condition checked before the write", fails: "Raw/Conditions/OneOfManyWins", store: []string{"Store/Update"},
+	{name: "condition checked before the write", fails: "Raw/Conditions/OneOfManyWins",
 		fault: each(func(f *faulty) {
 			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 				current := f.latest(ctx, req.Key, req.Now)
@@ -31,7 +31,7 @@ var brokenConditions = []brokenBackend{
 				return f.full.Save(ctx, req)
 			}
 		})},
-	{name: "condition of an id creates a missing thread", fails: "Raw/Conditions/MissingThread", store: []string{"Store/Conditions"},
+	{name: "condition of an id creates a missing thread", fails: "Raw/Conditions/MissingThread",
 		fault: func() func(*faulty) {
 			seen := new(threadSet)
 			return func(f *faulty) {
@@ -44,7 +44,7 @@ var brokenConditions = []brokenBackend{
 				}
 			}
 		}},
-	{name: "condition of absence fails over an expired thread", fails: "Raw/Expiry/Conditions", store: []string{"Store/Expiry"},
+	{name: "condition of absence fails over an expired thread", fails: "Raw/Expiry/Conditions",
 		fault: each(func(f *faulty) {
 			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 				if req.Match.Absent && f.latest(ctx, req.Key, time.Time{}).ID != "" && f.kept(ctx, req.Key, req.ID, req.Now).ID == "" {
@@ -53,13 +53,13 @@ var brokenConditions = []brokenBackend{
 				return f.full.Save(ctx, req)
 			}
 		})},
-	{name: "conflict names the id that was asked for", fails: "Raw/Conditions/Current", store: []string{"Store/Conditions"},
+	{name: "conflict names the id that was asked for", fails: "Raw/Conditions/Current",
 		fault: conflicts(func(c *driver.ConflictError, req driver.SaveRequest) {
 			if c.Current.ID != "" {
 				c.Current.ID = req.Match.ID
 			}
 		})},
-	{name: "conflict is not a ConflictError with an Info", fails: "Raw/Conditions/Current", store: []string{"Store/Conditions"},
+	{name: "conflict is not a ConflictError with an Info", fails: "Raw/Conditions/Current",
 		fault: conflicts(func(c *driver.ConflictError, req driver.SaveRequest) { c.Current = driver.Info{} })},
 	{name: "former ids match", fails: "Raw/Conditions/FormerLife",
 		fault: func() func(*faulty) {

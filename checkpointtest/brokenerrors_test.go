@@ -13,7 +13,7 @@ import (
 )
 
 var brokenErrors = []brokenBackend{
-	{name: "Delete of an absent thread is an error", fails: "Raw/Errors/DeleteAbsent", store: []string{"Store/Absent"},
+	{name: "Delete of an absent thread is an error", fails: "Raw/Errors/DeleteAbsent",
 		fault: each(func(f *faulty) {
 			f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
 				absent := ctx.Err() == nil && f.latest(ctx, req.Key, time.Time{}).ID == ""

@@ -22,7 +22,7 @@ var brokenLists = []brokenBackend{
 			})
 			return infos
 		})},
-	{name: "order without regard to case", fails: "Raw/List/Order", store: []string{"Store/List"},
+	{name: "order without regard to case", fails: "Raw/List/Order",
 		fault: listing(nil, func(_ driver.ListRequest, infos []driver.Info) []driver.Info {
 			slices.SortStableFunc(infos, func(a, b driver.Info) int {
 				return cmp.Compare(strings.ToLower(a.Thread), strings.ToLower(b.Thread))
@@ -38,7 +38,7 @@ var brokenLists = []brokenBackend{
 			}
 			return infos
 		})},
-	{name: "the prefix is a pattern", fails: "Raw/List/PrefixIsNoPattern", store: []string{"Store/List"},
+	{name: "the prefix is a pattern", fails: "Raw/List/PrefixIsNoPattern",
 		fault: each(func(f *faulty) {
 			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 				before, _, pattern := strings.Cut(req.Prefix, "%")
@@ -56,7 +56,7 @@ var brokenLists = []brokenBackend{
 		}, nil)},
 	{name: "the prefix is made valid UTF-8", fails: "Raw/List/ArbitraryBytes",
 		fault: listing(func(req *driver.ListRequest) { req.Prefix = strings.ToValidUTF8(req.Prefix, "") }, nil)},
-	{name: "After is inclusive", fails: "Raw/List/After", store: []string{"Store/List"},
+	{name: "After is inclusive", fails: "Raw/List/After",
 		fault: listing(func(req *driver.ListRequest) { req.After, req.Limit = "", 0 }, func(req driver.ListRequest, infos []driver.Info) []driver.Info {
 			infos = slices.DeleteFunc(infos, func(i driver.Info) bool { return i.Thread < req.After })
 			if req.Limit > 0 {
@@ -64,9 +64,9 @@ var brokenLists = []brokenBackend{
 			}
 			return infos
 		})},
-	{name: "Limit is ignored", fails: "Raw/List/Limit", store: []string{"Store/List"},
+	{name: "Limit is ignored", fails: "Raw/List/Limit",
 		fault: listing(func(req *driver.ListRequest) { req.Limit = 0 }, nil)},
-	{name: "After is taken from the page, not the store", fails: "Raw/List/Paging", store: []string{"Store/List"},
+	{name: "After is taken from the page, not the store", fails: "Raw/List/Paging",
 		fault: listing(func(req *driver.ListRequest) {
 			if req.Limit > 1 {
 				req.After = ""
@@ -163,7 +163,7 @@ var brokenLists = []brokenBackend{
 				return c, err
 			}
 		})},
-	{name: "List takes the namespace for a prefix", fails: "Raw/Walls/List", store: []string{"Store/Copy"},
+	{name: "List takes the namespace for a prefix", fails: "Raw/Walls/List",
 		fault: each(func(f *faulty) {
 			f.list = func(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 				return lazily(func() ([]driver.Info, error) {

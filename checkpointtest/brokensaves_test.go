@@ -13,7 +13,7 @@ import (
 )
 
 var brokenSaves = []brokenBackend{
-	{name: "CreatedAt is reset by each save", fails: "Raw/Save/CreatedAt", store: []string{"Store/Copy"},
+	{name: "CreatedAt is reset by each save", fails: "Raw/Save/CreatedAt",
 		fault: func() func(*faulty) {
 			own := new(threadSet) // what was imported is not touched
 			return func(f *faulty) {
@@ -208,7 +208,7 @@ var brokenSaves = []brokenBackend{
 				return info, err
 			}
 		})},
-	{name: "Delete works only on a handle that was used before", fails: "Raw/Save/WithoutPing", store: []string{"Store/Absent"},
+	{name: "Delete works only on a handle that was used before", fails: "Raw/Save/WithoutPing",
 		fault: each(func(f *faulty) {
 			var used atomic.Bool
 			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {

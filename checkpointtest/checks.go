@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/jsonvalue"
@@ -174,52 +176,23 @@ func diffNames(got, want []string) string {
 
 // same checks that two calls gave the same Info.
 func (t *trial) same(call string, got, want driver.Info) {
-	if diff := diffInfo(got, want); diff != "" {
+	if diff := difference(got, want); diff != "" {
 		t.Errorf("%s: %s", call, diff)
 	}
 }
 
-// diffInfo names the fields in which got is not want, or returns "".
-func diffInfo(got, want driver.Info) string {
-	var diffs []string
-	field := func(name string, same bool, got, want any) {
-		if !same {
-			diffs = append(diffs, fmt.Sprintf("%s is %v, want %v", name, got, want))
-		}
+// difference shows got and want where they differ, or returns "". Times are compared
+// as moments, and a nil map is an empty one.
+func difference(got, want any) string {
+	text := cmp.Diff(want, got, cmpopts.EquateEmpty())
+	if text == "" {
+		return ""
 	}
-	field("Namespace", got.Namespace == want.Namespace, got.Namespace, want.Namespace)
-	field("Thread", got.Thread == want.Thread, fmt.Sprintf("%q", got.Thread), fmt.Sprintf("%q", want.Thread))
-	field("ID", got.ID == want.ID, got.ID, want.ID)
-	field("Version", got.Version == want.Version, got.Version, want.Version)
-	field("Size", got.Size == want.Size, got.Size, want.Size)
-	field("Encoding", got.Encoding == want.Encoding, got.Encoding, want.Encoding)
-	field("Metadata", maps.Equal(got.Metadata, want.Metadata), diffMetadata(got.Metadata, want.Metadata), "what was saved")
-	field("CreatedAt", got.CreatedAt.Equal(want.CreatedAt), clock(got.CreatedAt), clock(want.CreatedAt))
-	field("SavedAt", got.SavedAt.Equal(want.SavedAt), clock(got.SavedAt), clock(want.SavedAt))
-	field("ExpiresAt", got.ExpiresAt.Equal(want.ExpiresAt), clock(got.ExpiresAt), clock(want.ExpiresAt))
-	return strings.Join(diffs, "; ")
-}
-
-// diffMetadata says in what got is not want.
-func diffMetadata(got, want map[string]string) string {
-	var diffs []string
-	for _, k := range slices.Sorted(maps.Keys(want)) {
-		switch v, ok := got[k]; {
-		case !ok:
-			diffs = append(diffs, fmt.Sprintf("without %.40q", k))
-		case v != want[k]:
-			diffs = append(diffs, fmt.Sprintf("with %.40q = %.40q instead of %.40q", k, v, want[k]))
-		}
+	const long = 3000
+	if len(text) > long {
+		text = strings.ToValidUTF8(text[:long], "") + "…\n"
 	}
-	for _, k := range slices.Sorted(maps.Keys(got)) {
-		if _, ok := want[k]; !ok {
-			diffs = append(diffs, fmt.Sprintf("with a %.40q that was not saved", k))
-		}
-	}
-	if len(diffs) > 4 {
-		diffs = append(diffs[:4], fmt.Sprintf("and %d more differences", len(diffs)-4))
-	}
-	return strings.Join(diffs, ", ")
+	return "got other than want (-want +got):\n" + text
 }
 
 // diffBytes says where got leaves want, or returns "".

@@ -280,7 +280,7 @@ func metadataValues(t *trial) {
 		}
 		for call, got := range map[string]driver.Info{"Save": saved, "Load": t.load(b, "thread").Info, "List": list[0], "History": history[0]} {
 			if !maps.Equal(got.Metadata, metadata) {
-				t.Errorf("%s: metadata came back %s", call, diffMetadata(got.Metadata, metadata))
+				t.Errorf("%s: metadata came back %s", call, difference(got.Metadata, metadata))
 			}
 		}
 	}
