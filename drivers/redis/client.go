@@ -8,14 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
@@ -25,12 +21,6 @@ const (
 	maxShards            = 4096
 	maxPrefix            = 64
 )
-
-// schemes are the names the driver has and the URLs it reads.
-var schemes = []string{
-	"redis", "rediss", "valkey", "valkeys",
-	"redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster",
-}
 
 // A Config says how a store lies in a database. It prints without passwords.
 type Config struct {
@@ -59,96 +49,6 @@ const (
 )
 
 func (t topology) String() string { return [...]string{"single server", "sentinel", "cluster"}[t] }
-
-// ParseConfig reads a DSN as the package documentation describes it. Its errors
-// match driver.ErrInvalid, name the word that is wrong and show no password.
-func ParseConfig(source string) (Config, error) {
-	base, query := dsn.Split(source)
-	words, err := dsn.Parse(query)
-	if err != nil {
-		return Config{}, err
-	}
-	var cfg Config
-	cfg.readURL(base, words)
-	cfg.readWords(words)
-	if err := words.Done(); err != nil {
-		return Config{}, err
-	}
-	return cfg, nil
-}
-
-func invalid(format string, args ...any) error { return fmt.Errorf(format, args...) }
-
-// readURL reads what stands before the '?'. No part of it is shown in errors:
-// where a password is not escaped, any part can be a piece of it.
-func (c *Config) readURL(base string, words *dsn.Words) {
-	u, err := url.Parse(base)
-	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(base, "#") {
-		words.Reject(invalid("it is no URL: user name and password need their special characters escaped as %%XX"))
-		return
-	}
-	scheme := u.Scheme
-	if scheme == "unix" {
-		scheme = "redis"
-		c.unixAddr = true
-	}
-	if !slices.Contains(schemes, scheme) {
-		words.Reject(invalid("it must start with one of %s:// or unix://", strings.Join(schemes, "://, ")))
-		return
-	}
-	name, mode, _ := strings.Cut(scheme, "+")
-	secure := strings.HasSuffix(name, "ss") || strings.HasSuffix(name, "ys")
-	switch mode {
-	case "sentinel":
-		c.topology = sentinel
-	case "cluster":
-		c.topology = cluster
-	}
-	o := &c.options
-	password, _ := u.User.Password()
-	if c.topology == sentinel {
-		o.SentinelUsername, o.SentinelPassword = u.User.Username(), password
-	} else {
-		o.Username, o.Password = u.User.Username(), password
-	}
-	path := strings.TrimPrefix(u.Path, "/")
-	if c.topology == single && u.Host == "" && path != "" && !isNumber(path) {
-		c.unixAddr = true
-	}
-	if c.unixAddr {
-		if secure || u.Host != "" || path == "" {
-			words.Reject(invalid("a Unix socket is written redis:///path/to/redis.sock"))
-			return
-		}
-		o.Addrs = []string{u.Path}
-		return
-	}
-	host, port := u.Hostname(), u.Port()
-	if host == "" {
-		host = "localhost"
-	}
-	if port == "" {
-		port = map[bool]string{false: "6379", true: "26379"}[c.topology == sentinel]
-	}
-	o.Addrs = []string{net.JoinHostPort(host, port)}
-	if secure {
-		o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	}
-	switch {
-	case path == "":
-	case c.topology == cluster:
-		words.Reject(invalid("a cluster has no numbered databases: nothing may follow the host"))
-	case !isNumber(path):
-		words.Reject(invalid("what follows the host must be the number of a database"))
-	default:
-		o.DB, _ = strconv.Atoi(path)
-	}
-}
-
-func isNumber(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n >= 0
-}
 
 // check returns why a client handed to New, or a Config made by hand, cannot
 // be used.

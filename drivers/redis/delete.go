@@ -2,9 +2,38 @@ package redis
 
 import (
 	"context"
-	"iter"
 	"time"
+
+	"github.com/go-ckpt/checkpoint/driver"
 )
+
+// Delete implements driver.Backend. Like a save it is sent once: a second
+// attempt could remove a thread that was created after the first.
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	if err := b.ready(ctx); err != nil {
+		return b.report(ctx, err)
+	}
+	keys := b.layout.thread(req.Key)
+	sent := &blob{data: []byte(req.Key.Thread)}
+	_, err := do(ctx, b, sent.unsent, func(ctx context.Context) (onceAny, error) {
+		sent.written.Store(false)
+		return process(ctx, b.client, func(bySource bool) onceAny {
+			return anyOf(ctx, deleteScript.args(bySource, false, keys[:4], sent)...)
+		})
+	})
+	if err == nil {
+		return nil
+	}
+	if b.inDoubt(ctx, err, sent) {
+		if _, err := b.text(ctx, "lindex", keys[0], 1); isNil(err) {
+			return nil
+		}
+	}
+	return b.report(ctx, err)
+}
 
 // purgeBatch is how many threads one script removes: it holds up the server for
 // well under a millisecond.
@@ -72,33 +101,4 @@ func (b *backend) purge(ctx context.Context, namespace string, s shard, threads 
 		return 0, 0, err
 	}
 	return counts[0], counts[1], nil
-}
-
-// Namespaces implements driver.NamespaceLister. It yields every namespace that
-// something was ever saved in.
-func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		err := b.begin(ctx)
-		if err == nil {
-			err = b.ready(ctx)
-		}
-		for from := "-"; err == nil; {
-			var found []string
-			found, err = b.texts(ctx, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
-			if err != nil {
-				break
-			}
-			for _, namespace := range found {
-				if !yield(namespace, nil) {
-					return
-				}
-			}
-			if len(found) < page {
-				return
-			}
-			from = "(" + found[len(found)-1]
-			err = b.begin(ctx)
-		}
-		yield("", b.report(ctx, err))
-	}
 }

@@ -138,3 +138,5 @@ func shorten(s string) string {
 	}
 	return s
 }
+
+func isNil(err error) bool { return errors.Is(err, redis.Nil) }

@@ -1,7 +1,10 @@
 package redis
 
 import (
+	"context"
+	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -69,4 +72,69 @@ func (l layout) shardOf(thread string) int {
 		hash = (hash ^ uint64(thread[i])) * 1099511628211
 	}
 	return int(hash % uint64(l.shards))
+}
+
+// ready makes sure that the store on record is laid out as this backend takes
+// it to be. It asks once.
+func (b *backend) ready(ctx context.Context) error {
+	if b.unfit != nil {
+		return b.unfit
+	}
+	if b.recorded.Load() {
+		return nil
+	}
+	shards, err := b.text(ctx, "hget", b.layout.store(), "shards")
+	if isNil(err) {
+		shards, err = b.register(ctx, "")
+	}
+	if err != nil {
+		return err
+	}
+	return b.compare(shards)
+}
+
+// renewal is after how long a namespace is recorded again: a failover may have
+// lost the record, or an operator the database, while the backend goes on.
+const renewal = time.Minute
+
+// enroll records the namespace before the first save in it, so that a crash
+// between the two leaves a namespace without threads and no thread without a
+// namespace. The record lies in another slot than the thread, where save.lua
+// cannot reach it.
+func (b *backend) enroll(ctx context.Context, namespace string) error {
+	if at, ok := b.enrolled.Load(namespace); ok && time.Since(at.(time.Time)) < renewal {
+		return nil
+	}
+	if b.unfit != nil {
+		return b.unfit
+	}
+	shards, err := b.register(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	if err := b.compare(shards); err != nil {
+		return err
+	}
+	b.enrolled.Store(namespace, time.Now())
+	return nil
+}
+
+func (b *backend) register(ctx context.Context, namespace string) (string, error) {
+	keys := []string{b.layout.store(), b.layout.namespaces()}
+	sample := b.layout.list(namespace, "thread")
+	return do(ctx, b, always, func(ctx context.Context) (string, error) {
+		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
+			return stringOf(ctx, registerScript.args(bySource, false, keys, b.layout.shards, namespace, sample)...)
+		})
+		return cmd.Val(), err
+	})
+}
+
+func (b *backend) compare(shards string) error {
+	if shards != strconv.Itoa(b.layout.shards) {
+		return fmt.Errorf("%w number of shards: the store in this database was made with %s, and this one is opened with %d; add shards=%s to the DSN, or copy the threads to another database or prefix",
+			driver.ErrInvalid, shorten(shards), b.layout.shards, shorten(shards))
+	}
+	b.recorded.Store(true)
+	return nil
 }

@@ -67,31 +67,3 @@ func bytesOf(s string) []byte {
 	}
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
-
-// Delete implements driver.Backend. Like a save it is sent once: a second
-// attempt could remove a thread that was created after the first.
-func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	if err := b.begin(ctx); err != nil {
-		return err
-	}
-	if err := b.ready(ctx); err != nil {
-		return b.report(ctx, err)
-	}
-	keys := b.layout.thread(req.Key)
-	sent := &blob{data: []byte(req.Key.Thread)}
-	_, err := do(ctx, b, sent.unsent, func(ctx context.Context) (onceAny, error) {
-		sent.written.Store(false)
-		return process(ctx, b.client, func(bySource bool) onceAny {
-			return anyOf(ctx, deleteScript.args(bySource, false, keys[:4], sent)...)
-		})
-	})
-	if err == nil {
-		return nil
-	}
-	if b.inDoubt(ctx, err, sent) {
-		if _, err := b.text(ctx, "lindex", keys[0], 1); isNil(err) {
-			return nil
-		}
-	}
-	return b.report(ctx, err)
-}

@@ -158,3 +158,18 @@ func (b *backend) reload(ctx context.Context) {
 		b.cluster.ReloadState(ctx)
 	}
 }
+
+// Ping implements driver.Backend. It connects, records how the store is laid
+// out or checks it against what is on record, and warns when the server may
+// evict threads. It writes only to a database without a store.
+func (b *backend) Ping(ctx context.Context) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	b.recorded.Store(false)
+	if err := b.ready(ctx); err != nil {
+		return b.report(ctx, err)
+	}
+	b.inspect(ctx)
+	return ended(ctx)
+}
