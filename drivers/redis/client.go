@@ -86,7 +86,7 @@ func (c Config) client(calls *calls) redis.UniversalClient {
 		calls:   calls,
 	}
 	o.Dialer = dial.dial
-	o.MaxRetries = -1 // see once in command.go
+	o.MaxRetries = -1 // see script.go
 	o.ContextTimeoutEnabled = true
 	// Later than the deadlines that calls have, and in time for what the client
 	// does by itself, such as reading the map of a cluster.

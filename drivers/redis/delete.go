@@ -7,15 +7,9 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Delete implements driver.Backend. Like a save it is sent once: a second
+// remove deletes a thread. Like a save it is sent once: a second
 // attempt could remove a thread that was created after the first.
-func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	if err := b.begin(ctx); err != nil {
-		return err
-	}
-	if err := b.ready(ctx); err != nil {
-		return b.report(ctx, err)
-	}
+func (b *backend) remove(ctx context.Context, req driver.DeleteRequest) error {
 	keys := b.layout.thread(req.Key)
 	sent := &blob{data: []byte(req.Key.Thread)}
 	_, err := do(ctx, b, sent.unsent, func(ctx context.Context) (onceAny, error) {
@@ -39,14 +33,8 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 // well under a millisecond.
 const purgeBatch = 100
 
-// Purge implements driver.Purger.
-func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	if err := b.begin(ctx); err != nil {
-		return 0, err
-	}
-	if err := b.ready(ctx); err != nil {
-		return 0, b.report(ctx, err)
-	}
+// purge removes the expired threads of a namespace.
+func (b *backend) purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
 	var total int64
 	for k := range b.layout.shards {
 		n, err := b.purgeShard(ctx, namespace, k, now)
@@ -70,7 +58,7 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 		if err != nil || len(threads) == 0 {
 			return total, err
 		}
-		removed, cleaned, err := b.purge(ctx, namespace, shard, threads, now)
+		removed, cleaned, err := b.purgeThreads(ctx, namespace, shard, threads, now)
 		total += removed
 		if err != nil || len(threads) < purgeBatch {
 			return total, err
@@ -79,9 +67,9 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 	}
 }
 
-// purge removes those of the threads that have expired. It may be repeated: a
+// purgeThreads removes those of the threads that have expired. It may be repeated: a
 // thread is removed once.
-func (b *backend) purge(ctx context.Context, namespace string, s shard, threads []string, now time.Time) (removed, cleaned int64, err error) {
+func (b *backend) purgeThreads(ctx context.Context, namespace string, s shard, threads []string, now time.Time) (removed, cleaned int64, err error) {
 	keys := []string{s.index, s.expiry}
 	argv := []any{now.UnixMicro()}
 	for _, thread := range threads {

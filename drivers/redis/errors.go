@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -84,10 +85,10 @@ func (b *backend) report(ctx context.Context, err error) error {
 	if b.closed.Load() || errors.Is(err, redis.ErrClosed) {
 		return driver.ErrClosed
 	}
-	if err := ended(ctx); err != nil {
+	if err := backends.Ended(ctx); err != nil {
 		return err
 	}
-	if isOurs(err) {
+	if backends.Classified(err) {
 		return err
 	}
 	text, answered := answer(err)
@@ -100,19 +101,6 @@ func (b *backend) report(ctx context.Context, err error) error {
 		}
 	}
 	return fmt.Errorf("%w: the server says: %s", driver.ErrUnavailable, shorten(text))
-}
-
-// isOurs reports whether err is one of package driver already.
-func isOurs(err error) bool {
-	for _, e := range []error{
-		driver.ErrNotFound, driver.ErrConflict, driver.ErrClosed, driver.ErrInvalid,
-		driver.ErrTooLarge, driver.ErrUnavailable, driver.ErrCorrupt,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // network says what went wrong on the way to the server.

@@ -77,9 +77,6 @@ func (l layout) shardOf(thread string) int {
 // ready makes sure that the store on record is laid out as this backend takes
 // it to be. It asks once.
 func (b *backend) ready(ctx context.Context) error {
-	if b.unfit != nil {
-		return b.unfit
-	}
 	if b.recorded.Load() {
 		return nil
 	}
@@ -104,9 +101,6 @@ const renewal = time.Minute
 func (b *backend) enroll(ctx context.Context, namespace string) error {
 	if at, ok := b.enrolled.Load(namespace); ok && time.Since(at.(time.Time)) < renewal {
 		return nil
-	}
-	if b.unfit != nil {
-		return b.unfit
 	}
 	shards, err := b.register(ctx, namespace)
 	if err != nil {

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/names"
@@ -13,25 +12,14 @@ import (
 // page is how many threads are looked at in one round trip.
 const page = 256
 
-// List implements driver.Backend. Names come from the index of each shard, in
-// order and a few at a time, and are merged; infos come from the threads
-// themselves, so a name whose thread is gone is not listed, and leaves the
-// index. A page of one shard takes two round trips, whatever its size, and one
-// of many shards rarely more: commands travel in pipelines, one for each node.
-func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
-	return func(yield func(driver.Info, error) bool) {
-		if err := b.list(ctx, req, yield); err != nil {
-			yield(driver.Info{}, err)
-		}
-	}
-}
-
+// list reads names from the index of each shard, in order and a few at a time,
+// and merges them; infos come from the threads themselves, so a name whose thread
+// is gone is not listed, and leaves the index. A page of one shard takes two
+// round trips, whatever its size, and one of many shards rarely more: commands
+// travel in pipelines, one for each node.
 func (b *backend) list(ctx context.Context, req driver.ListRequest, yield func(driver.Info, error) bool) error {
 	if err := b.begin(ctx); err != nil {
 		return err
-	}
-	if err := b.ready(ctx); err != nil {
-		return b.report(ctx, err)
 	}
 	low, high, ok := names.Range(req.Prefix, req.After)
 	if !ok {
@@ -131,22 +119,10 @@ func (b *backend) forget(ctx context.Context, namespace string, threads, lines [
 	})
 }
 
-// History implements driver.Backend. A page takes one round trip and moves no
-// payload.
-func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
-	return func(yield func(driver.Info, error) bool) {
-		if err := b.history(ctx, req, yield); err != nil {
-			yield(driver.Info{}, err)
-		}
-	}
-}
-
+// history reads a page in one round trip and moves no payload.
 func (b *backend) history(ctx context.Context, req driver.HistoryRequest, yield func(driver.Info, error) bool) error {
 	if err := b.begin(ctx); err != nil {
 		return err
-	}
-	if err := b.ready(ctx); err != nil {
-		return b.report(ctx, err)
 	}
 	var life driver.Info // the latest version at the first page
 	before := req.Before
@@ -205,31 +181,24 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 	return b.readBy(ctx, historyScript, keys, before, want)
 }
 
-// Namespaces implements driver.NamespaceLister. It yields every namespace that
-// something was ever saved in.
-func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		err := b.begin(ctx)
-		if err == nil {
-			err = b.ready(ctx)
+// namespaces yields every namespace that something was ever saved in.
+func (b *backend) namespaces(ctx context.Context, yield func(string, error) bool) error {
+	for from := "-"; ; {
+		if err := b.begin(ctx); err != nil {
+			return err
 		}
-		for from := "-"; err == nil; {
-			var found []string
-			found, err = b.texts(ctx, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
-			if err != nil {
-				break
-			}
-			for _, namespace := range found {
-				if !yield(namespace, nil) {
-					return
-				}
-			}
-			if len(found) < page {
-				return
-			}
-			from = "(" + found[len(found)-1]
-			err = b.begin(ctx)
+		found, err := b.texts(ctx, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
+		if err != nil {
+			return b.report(ctx, err)
 		}
-		yield("", b.report(ctx, err))
+		for _, namespace := range found {
+			if !yield(namespace, nil) {
+				return nil
+			}
+		}
+		if len(found) < page {
+			return nil
+		}
+		from = "(" + found[len(found)-1]
 	}
 }

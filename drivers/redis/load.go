@@ -8,14 +8,8 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Load implements driver.Backend. The latest version is one plain command.
-func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-	if err := b.begin(ctx); err != nil {
-		return driver.Checkpoint{}, err
-	}
-	if err := b.ready(ctx); err != nil {
-		return driver.Checkpoint{}, b.report(ctx, err)
-	}
+// load reads one version. The latest is one plain command.
+func (b *backend) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	list := b.layout.list(req.Namespace, req.Thread)
 	var reply []string
 	var err error

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -76,7 +78,7 @@ type backend struct {
 	cluster  *redis.ClusterClient // the client, if it is one
 	calls    *calls               // nil if the client was handed to New
 	layout   layout
-	unfit    error // why the client cannot be used
+	bad      error // of the configuration or the client
 
 	within                      time.Duration // for the answer to one command
 	retries                     int           // after a connection failed
@@ -103,7 +105,7 @@ func newBackend(client redis.UniversalClient, cfg Config) *backend {
 	b := &backend{client: client, within: answerWithin}
 	b.layout = layout{prefix: cfg.Prefix, shards: cfg.Shards}
 	b.cluster, _ = client.(*redis.ClusterClient)
-	b.unfit = cfg.check(client)
+	b.bad = cfg.check(client)
 	if b.layout.shards == 0 {
 		b.layout.shards = 1
 		if b.cluster != nil {
@@ -112,6 +114,123 @@ func newBackend(client redis.UniversalClient, cfg Config) *backend {
 	}
 	b.retries, b.shortestPause, b.longestPause = cfg.repetitions()
 	return b
+}
+
+// begin begins every operation and every page of an iteration: a closed backend
+// is reported before anything else, a context that has ended means that nothing
+// happens, and the layout on record is compared with this one, unless this has
+// been done.
+func (b *backend) begin(ctx context.Context) error {
+	if err := b.check(ctx); err != nil {
+		return err
+	}
+	if err := b.ready(ctx); err != nil {
+		return b.report(ctx, err)
+	}
+	return nil
+}
+
+// check reports what keeps any operation from being tried.
+func (b *backend) check(ctx context.Context) error {
+	if b.closed.Load() {
+		return driver.ErrClosed
+	}
+	if err := backends.Ended(ctx); err != nil {
+		return err
+	}
+	return b.bad
+}
+
+// Ping implements driver.Backend. It connects, records how the store is laid
+// out or checks it against what is on record, and warns when the server may
+// evict threads. It writes only to a database without a store.
+func (b *backend) Ping(ctx context.Context) error {
+	if err := b.check(ctx); err != nil {
+		return err
+	}
+	b.recorded.Store(false)
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	b.inspect(ctx)
+	return backends.Ended(ctx)
+}
+
+// Save implements driver.Backend.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	info, err := driver.Info{}, b.begin(ctx)
+	if err == nil {
+		info, err = b.save(ctx, req)
+	}
+	if err != nil {
+		return driver.Info{Key: req.Key, ID: req.ID}, err
+	}
+	return info, nil
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	return b.importCheckpoint(ctx, req)
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	return b.rewrite(ctx, req)
+}
+
+// Load implements driver.Backend.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	if err := b.begin(ctx); err != nil {
+		return driver.Checkpoint{}, err
+	}
+	return b.load(ctx, req)
+}
+
+// Delete implements driver.Backend.
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
+	return b.remove(ctx, req)
+}
+
+// Purge implements driver.Purger.
+func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	if err := b.begin(ctx); err != nil {
+		return 0, err
+	}
+	return b.purge(ctx, namespace, now)
+}
+
+// List implements driver.Backend.
+func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	return sequence(func(yield func(driver.Info, error) bool) error { return b.list(ctx, req, yield) })
+}
+
+// History implements driver.Backend.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return sequence(func(yield func(driver.Info, error) bool) error { return b.history(ctx, req, yield) })
+}
+
+// Namespaces implements driver.NamespaceLister.
+func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+	return sequence(func(yield func(string, error) bool) error { return b.namespaces(ctx, yield) })
+}
+
+// sequence yields the error that ends an iteration.
+func sequence[T any](iterate func(yield func(T, error) bool) error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		if err := iterate(yield); err != nil {
+			var none T
+			yield(none, err)
+		}
+	}
 }
 
 // SetLogger implements driver.LoggerSetter.
@@ -150,26 +269,3 @@ func (b *backend) GoString() string { return b.String() }
 
 // LogValue implements slog.LogValuer.
 func (b *backend) LogValue() slog.Value { return slog.StringValue(b.String()) }
-
-// reload makes a cluster client look for new masters: it does so by itself when
-// a node redirects it, but not when a node is gone.
-func (b *backend) reload(ctx context.Context) {
-	if b.cluster != nil {
-		b.cluster.ReloadState(ctx)
-	}
-}
-
-// Ping implements driver.Backend. It connects, records how the store is laid
-// out or checks it against what is on record, and warns when the server may
-// evict threads. It writes only to a database without a store.
-func (b *backend) Ping(ctx context.Context) error {
-	if err := b.begin(ctx); err != nil {
-		return err
-	}
-	b.recorded.Store(false)
-	if err := b.ready(ctx); err != nil {
-		return b.report(ctx, err)
-	}
-	b.inspect(ctx)
-	return ended(ctx)
-}

@@ -3,10 +3,10 @@ package redis
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 const (
@@ -23,33 +23,12 @@ const (
 	waitForServer = 7 * time.Second
 )
 
-// begin starts every operation. A closed backend is reported before anything
-// else, and a context that has ended means that nothing happens.
-func (b *backend) begin(ctx context.Context) error {
-	if b.closed.Load() {
-		return driver.ErrClosed
-	}
-	return ended(ctx)
-}
-
-// ended returns the error of a context that has ended. A deadline counts from
-// its moment on, not from when its timer is served.
-func ended(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) {
-		return context.DeadlineExceeded
-	}
-	return nil
-}
-
 // do runs f, which sends one command or pipeline and reads the answers, and
 // runs it again while repeating can help and can do no harm: after an answer
 // that says "not now", and after none if again allows it. What f finds out it
 // returns, and writes nowhere else: see apart.
 //
-// go-redis repeats nothing by itself, see command.go.
+// go-redis repeats nothing by itself, see script.go.
 func do[T any](ctx context.Context, b *backend, again func() bool, f func(context.Context) (T, error)) (T, error) {
 	start := time.Now()
 	for n := 0; ; n++ {
@@ -58,7 +37,7 @@ func do[T any](ctx context.Context, b *backend, again func() bool, f func(contex
 			return found, nil
 		}
 		repeat := false
-		if !b.closed.Load() && ended(ctx) == nil && !isOurs(err) {
+		if !b.closed.Load() && backends.Ended(ctx) == nil && !backends.Classified(err) {
 			switch b.judge(err) {
 			case later:
 				repeat = true
@@ -67,7 +46,7 @@ func do[T any](ctx context.Context, b *backend, again func() bool, f func(contex
 				repeat = n < b.retries && again()
 			}
 		}
-		if !repeat || time.Since(start) > waitForServer || sleep(ctx, b.backoff(n)) != nil {
+		if !repeat || time.Since(start) > waitForServer || backends.Sleep(ctx, backends.Backoff(n, b.shortestPause, b.longestPause)) != nil {
 			return found, err
 		}
 	}
@@ -121,30 +100,20 @@ func apart[T any](ctx context.Context, limit time.Time, f func(context.Context) 
 	default:
 	}
 	var none T
-	if err := ended(ctx); err != nil {
+	if err := backends.Ended(ctx); err != nil {
 		return none, err
 	}
 	return none, errAbandoned
 }
 
-// backoff grows from the shortest to the longest pause and is random in its
-// upper half, so that clients that failed together do not come back together.
-func (b *backend) backoff(attempt int) time.Duration {
-	d := min(b.longestPause, b.shortestPause<<min(attempt, 10))
-	return d/2 + rand.N(d/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // always allows repeating a command without effect, or with one that a
 // repetition does not add to.
 func always() bool { return true }
+
+// reload makes a cluster client look for new masters: it does so by itself when
+// a node redirects it, but not when a node is gone.
+func (b *backend) reload(ctx context.Context) {
+	if b.cluster != nil {
+		b.cluster.ReloadState(ctx)
+	}
+}

@@ -8,17 +8,11 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Rewrite implements driver.Rewriter. It may be repeated: the second time it
-// writes what is there.
-func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
-	if err := b.begin(ctx); err != nil {
-		return err
-	}
+// rewrite exchanges a payload. It may be repeated: the second time it writes
+// what is there.
+func (b *backend) rewrite(ctx context.Context, req driver.RewriteRequest) error {
 	if len(req.Payload) > maxPayload {
 		return fmt.Errorf("%w: %d bytes, and a value in Redis has at most %d", driver.ErrTooLarge, len(req.Payload), maxPayload)
-	}
-	if err := b.ready(ctx); err != nil {
-		return b.report(ctx, err)
 	}
 	keys := b.layout.thread(req.Key)[:2]
 	payload := &blob{data: req.Payload}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -24,8 +25,8 @@ const (
 	maxPayload = 512<<20 - 1
 )
 
-// Save implements driver.Backend.
-func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+// save writes the next version.
+func (b *backend) save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 	w := write{
 		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
 		now: req.Now, created: req.Now, saved: req.Now, expires: req.ExpiresAt, keep: req.Keep,
@@ -36,15 +37,11 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 	case req.Match.ID != "":
 		w.match = "=" + escape(req.Match.ID)
 	}
-	info, err := b.write(ctx, w)
-	if err != nil {
-		return driver.Info{Key: req.Key, ID: req.ID}, err
-	}
-	return info, nil
+	return b.write(ctx, w)
 }
 
-// Import implements driver.Importer.
-func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+// importCheckpoint writes a version as it is.
+func (b *backend) importCheckpoint(ctx context.Context, req driver.ImportRequest) error {
 	_, err := b.write(ctx, write{
 		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
 		now: req.Now, created: req.CreatedAt, saved: req.SavedAt, expires: req.ExpiresAt, keep: req.Keep,
@@ -71,9 +68,6 @@ type write struct {
 // attempt might still arrive. A save on condition of an id is the exception:
 // of two attempts one at most can meet the condition.
 func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
-	if err := b.begin(ctx); err != nil {
-		return driver.Info{}, err
-	}
 	if len(w.payload) > maxPayload {
 		return driver.Info{}, fmt.Errorf("%w: %d bytes, and a value in Redis has at most %d", driver.ErrTooLarge, len(w.payload), maxPayload)
 	}
@@ -102,7 +96,7 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	})
 	switch {
 	case err != nil && b.inDoubt(ctx, err, sent):
-		if info, ok := b.find(ctx, start.Add(patience), w.key, w.id); ok {
+		if info, ok := b.lookUp(ctx, start.Add(patience), w.key, w.id); ok {
 			return info, nil
 		}
 		return driver.Info{}, b.report(ctx, err)
@@ -195,7 +189,7 @@ func verdictOf(key driver.Key, reply string) (driver.Info, error) {
 		}
 		return driver.Info{}, conflict
 	case 'm':
-		return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+		return driver.Info{}, backends.ErrHighestVersion
 	}
 	return driver.Info{}, fmt.Errorf("%w: the thread is damaged; delete it to use its name again", driver.ErrCorrupt)
 }
@@ -203,12 +197,12 @@ func verdictOf(key driver.Key, reply string) (driver.Info, error) {
 // inDoubt reports whether the command that failed with err may have had an
 // effect, and there is time to look.
 func (b *backend) inDoubt(ctx context.Context, err error, sent *blob) bool {
-	return !isOurs(err) && b.judge(err) == unreachable && !sent.unsent() && ended(ctx) == nil && !b.closed.Load()
+	return !backends.Classified(err) && b.judge(err) == unreachable && !sent.unsent() && backends.Ended(ctx) == nil && !b.closed.Load()
 }
 
-// find looks for a checkpoint of that id among the kept versions, whether the
+// lookUp looks for a checkpoint of that id among the kept versions, whether the
 // thread has expired or not.
-func (b *backend) find(ctx context.Context, until time.Time, key driver.Key, id string) (driver.Info, bool) {
+func (b *backend) lookUp(ctx context.Context, until time.Time, key driver.Key, id string) (driver.Info, bool) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	list, past := b.layout.list(key.Namespace, key.Thread), b.layout.past(key.Namespace, key.Thread)

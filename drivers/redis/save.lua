@@ -1,6 +1,6 @@
 -- Writes one checkpoint of a thread, on condition, in one step.
 --
--- KEYS  list, past, index, expiry, gate: see keys.go.
+-- KEYS  list, past, index, expiry, gate: see layout.go.
 -- ARGV  1 name      the thread
 --       2 id        of this checkpoint, escaped
 --       3 now       of the request, microseconds
