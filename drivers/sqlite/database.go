@@ -15,9 +15,9 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// A session is what a backend has once the database is open: the pools, the
+// A database is what a backend has once its file is open: the pools, the
 // prepared statements and the writer.
-type session struct {
+type database struct {
 	name        string // of the database, in errors
 	path        string // of the file, "" where there is none or it is not known
 	table       string
@@ -26,7 +26,7 @@ type session struct {
 	frozen      *frozen         // nil unless the file can only be read, with care
 
 	write, read *sql.DB       // the same one where a database is a single connection
-	owned       bool          // whether closing the session closes them
+	owned       bool          // whether closing the database closes them
 	readers     chan struct{} // holds as many as there may be connections in the driver's own pool to read; nil without it
 	sql         sqlstore.Statements
 	stmt        statements
@@ -34,45 +34,45 @@ type session struct {
 }
 
 // open opens the database and brings its schema up to date.
-func (b *backend) open(ctx context.Context) (*session, error) {
-	s := &session{
+func (b *backend) open(ctx context.Context) (*database, error) {
+	d := &database{
 		name:        "the database",
 		table:       b.cfg.TableName,
 		busyTimeout: b.cfg.BusyTimeout,
-		closed:      b.gate.closed,
+		closed:      b.inflight.Closed(),
 		sql:         parseStatements(b.cfg.TableName),
 	}
-	s.writer = newWriter(s, b.gate)
+	d.writer = newWriter(d, b.inflight)
 	if b.given != nil {
-		s.write, s.read = b.given, b.given
-		if err := s.start(ctx); err != nil {
+		d.write, d.read = b.given, b.given
+		if err := d.start(ctx); err != nil {
 			return nil, err
 		}
 		b.warn(ctx)
-		return s, nil
+		return d, nil
 	}
-	s.owned = true
-	if err := b.openPools(s); err != nil {
+	d.owned = true
+	if err := b.openPools(d); err != nil {
 		return nil, err
 	}
-	err := s.start(ctx)
+	err := d.start(ctx)
 	if cannotShare(err) {
 		// Neither file nor folder can be written. Unless somebody else does,
 		// they can be read.
-		if f, ferr := freeze(s.path); ferr == nil {
-			_ = s.close()
-			s.frozen = f
-			if err := b.openPools(s); err != nil {
+		if f, ferr := freeze(d.path); ferr == nil {
+			_ = d.close()
+			d.frozen = f
+			if err := b.openPools(d); err != nil {
 				return nil, err
 			}
-			err = s.start(ctx)
+			err = d.start(ctx)
 		}
 	}
 	if err != nil {
-		_ = s.close()
+		_ = d.close()
 		return nil, err
 	}
-	return s, nil
+	return d, nil
 }
 
 // warn tells of a setting of a given database that its operator should know of.
@@ -94,7 +94,7 @@ func cannotShare(err error) bool {
 
 // openPools makes the pools and opens no connection yet: one connection to
 // write, because SQLite has one writer, and a few to read beside it.
-func (b *backend) openPools(s *session) error {
+func (b *backend) openPools(d *database) error {
 	pragmas := []string{
 		"synchronous(" + b.cfg.Synchronous.String() + ")",
 		"journal_size_limit(67108864)", // give back what one large transaction took
@@ -103,24 +103,24 @@ func (b *backend) openPools(s *session) error {
 		pragmas = append(pragmas, "fullfsync(1)") // macOS: wait for the disk and not only for its cache
 	}
 	if b.cfg.Path == Memory {
-		s.name = "the database in memory"
-		s.write = pool(&connector{path: Memory}, 1)
-		s.read = s.write
+		d.name = "the database in memory"
+		d.write = pool(&connector{path: Memory}, 1)
+		d.read = d.write
 		return nil
 	}
 	path, err := filepath.Abs(b.cfg.Path)
 	if err != nil {
 		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
 	}
-	s.path, s.name = path, path
-	s.write = pool(&connector{path: path, pragmas: pragmas, frozen: s.frozen != nil}, 1)
-	s.readers = make(chan struct{}, min(max(4, runtime.GOMAXPROCS(0)), 16))
-	s.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: s.frozen != nil}, cap(s.readers))
+	d.path, d.name = path, path
+	d.write = pool(&connector{path: path, pragmas: pragmas, frozen: d.frozen != nil}, 1)
+	d.readers = make(chan struct{}, min(max(4, runtime.GOMAXPROCS(0)), 16))
+	d.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: d.frozen != nil}, cap(d.readers))
 	return nil
 }
 
-// pool makes a pool of up to n connections, which stay open until the session
-// is closed.
+// pool makes a pool of up to n connections, which stay open until the
+// database is closed.
 func pool(c *connector, n int) *sql.DB {
 	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(n)
@@ -130,31 +130,31 @@ func pool(c *connector, n int) *sql.DB {
 
 // start checks the schema, creates or migrates it where needed, and prepares
 // the statements.
-func (s *session) start(ctx context.Context) error {
-	return s.retry(ctx, func() error {
-		if err := s.ensureSchema(ctx); err != nil {
+func (d *database) start(ctx context.Context) error {
+	return d.retry(ctx, func() error {
+		if err := d.ensureSchema(ctx); err != nil {
 			return err
 		}
-		return s.stmt.prepare(ctx, s.sql, s.write, s.read)
+		return d.stmt.prepare(ctx, d.sql, d.write, d.read)
 	})
 }
 
-// close lets go of the statements and of the pools that are the session's own.
-func (s *session) close() error {
-	err := s.stmt.close()
-	if !s.owned {
+// close lets go of the statements and of the pools that are the database's own.
+func (d *database) close() error {
+	err := d.stmt.close()
+	if !d.owned {
 		return err
 	}
-	if s.read != s.write {
-		err = errors.Join(err, s.read.Close())
+	if d.read != d.write {
+		err = errors.Join(err, d.read.Close())
 	}
-	return errors.Join(err, s.write.Close()) // the last to close folds the write-ahead log into the file
+	return errors.Join(err, d.write.Close()) // the last to close folds the write-ahead log into the file
 }
 
 // ping looks whether the schema is still the one that this program knows.
-func (s *session) ping(ctx context.Context) error {
-	return s.retry(ctx, func() error {
-		_, err := s.readVersion(s.stmt.version.QueryRowContext(ctx))
+func (d *database) ping(ctx context.Context) error {
+	return d.retry(ctx, func() error {
+		_, err := d.readVersion(d.stmt.version.QueryRowContext(ctx))
 		return err
 	})
 }
@@ -164,8 +164,8 @@ func (s *session) ping(ctx context.Context) error {
 // such a statement sooner than it ends by itself, but having it watched takes
 // two goroutines for each statement, a quarter of the time of a small load. On
 // other pools it is watched all the same: there may be no free connection.
-func (s *session) unwatched(ctx context.Context) context.Context {
-	if s.readers != nil {
+func (d *database) unwatched(ctx context.Context) context.Context {
+	if d.readers != nil {
 		return context.WithoutCancel(ctx)
 	}
 	return ctx
@@ -173,17 +173,17 @@ func (s *session) unwatched(ctx context.Context) context.Context {
 
 // retry calls f, again as long as another process holds a lock and the time
 // for that is not over, and explains its error.
-func (s *session) retry(ctx context.Context, f func() error) error {
-	deadline := time.Now().Add(s.busyTimeout)
+func (d *database) retry(ctx context.Context, f func() error) error {
+	deadline := time.Now().Add(d.busyTimeout)
 	for attempt := 0; ; attempt++ {
 		err := f()
 		if !busy(err) || !time.Now().Before(deadline) {
-			return s.explain(ctx, err)
+			return d.explain(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.closed:
+		case <-d.closed:
 			return driver.ErrClosed
 		case <-time.After(pause(attempt)):
 		}

@@ -9,12 +9,12 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
-// remove drops a thread.
-func (tx *transaction) remove(key driver.Key) error {
-	if _, err := tx.exec(tx.session.stmt.trim, key.Namespace, key.Thread, int64(math.MaxInt64)); err != nil {
+// delete drops a thread.
+func (tx *transaction) delete(key driver.Key) error {
+	if _, err := tx.exec(tx.db.stmt.trim, key.Namespace, key.Thread, int64(math.MaxInt64)); err != nil {
 		return err
 	}
-	_, err := tx.exec(tx.session.stmt.delete, key.Namespace, key.Thread)
+	_, err := tx.exec(tx.db.stmt.delete, key.Namespace, key.Thread)
 	return err
 }
 
@@ -22,14 +22,14 @@ func (tx *transaction) remove(key driver.Key) error {
 // other writes wait for.
 const purgeBatch = 64
 
-func (s *session) purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+func (d *database) purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
 	return sqlstore.Batches(purgeBatch, func(size int) (int64, error) {
 		var removed int64
-		err := s.writer.do(ctx, noPayload, func(tx *transaction) (err error) {
-			if _, err := tx.exec(s.stmt.purgeOlder, namespace, now.UnixMicro(), size); err != nil {
+		err := d.writer.do(ctx, noPayload, func(tx *transaction) (err error) {
+			if _, err := tx.exec(d.stmt.purgeOlder, namespace, now.UnixMicro(), size); err != nil {
 				return err
 			}
-			removed, err = tx.exec(s.stmt.purgeLatest, namespace, now.UnixMicro(), size)
+			removed, err = tx.exec(d.stmt.purgeLatest, namespace, now.UnixMicro(), size)
 			return err
 		})
 		if err != nil {

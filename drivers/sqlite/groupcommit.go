@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // SQLite has one writer at a time, and a durable commit waits for the disk. So
@@ -25,8 +26,8 @@ const (
 const noPayload = -1
 
 type writer struct {
-	session *session
-	gate    *gate
+	db       *database
+	inflight *backends.Inflight
 
 	mu      sync.Mutex // guards what follows, and the fields of writes and batches that say so
 	queue   []*write
@@ -54,7 +55,9 @@ type batch struct {
 	writes  []*write
 }
 
-func newWriter(s *session, g *gate) *writer { return &writer{session: s, gate: g} }
+func newWriter(d *database, inflight *backends.Inflight) *writer {
+	return &writer{db: d, inflight: inflight}
+}
 
 // do runs run in a transaction and returns when that is durable, or when ctx
 // ends, or when another process has held the lock for too long. bytes is the
@@ -66,7 +69,7 @@ func newWriter(s *session, g *gate) *writer { return &writer{session: s, gate: g
 // returns an error it must not have changed anything, unless it comes from the
 // transaction.
 func (w *writer) do(ctx context.Context, bytes int, run func(*transaction) error) error {
-	op := &write{ctx: ctx, bytes: bytes, deadline: time.Now().Add(w.session.busyTimeout), run: run, done: make(chan error, 1)}
+	op := &write{ctx: ctx, bytes: bytes, deadline: time.Now().Add(w.db.busyTimeout), run: run, done: make(chan error, 1)}
 	w.mu.Lock()
 	w.queue = append(w.queue, op)
 	if !w.running {
@@ -140,7 +143,7 @@ func (w *writer) next() *batch {
 // newBatch makes a batch of writes that somebody waits for, and keeps the
 // database open for it, even if nobody waits any more. w.mu is held.
 func (w *writer) newBatch(writes []*write) *batch {
-	w.gate.stay()
+	w.inflight.Stay()
 	b := &batch{writes: writes, waiting: len(writes)}
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(writes[0].ctx))
 	for _, op := range writes {
@@ -156,7 +159,7 @@ func (w *writer) newBatch(writes []*write) *batch {
 func (w *writer) commit(b *batch) {
 	err := w.attempt(b)
 	b.cancel()
-	w.gate.leave() // before anybody who waits goes on and closes the backend
+	w.inflight.Leave() // before anybody who waits goes on and closes the backend
 	if err == nil {
 		for _, op := range b.writes {
 			op.done <- op.err
@@ -165,7 +168,7 @@ func (w *writer) commit(b *batch) {
 	}
 	if len(b.writes) == 1 || err == driver.ErrClosed {
 		for _, op := range b.writes {
-			op.done <- w.session.explain(op.ctx, err)
+			op.done <- w.db.explain(op.ctx, err)
 		}
 		return
 	}
@@ -200,7 +203,7 @@ func (w *writer) attempt(b *batch) error {
 		select {
 		case <-b.ctx.Done():
 			return b.ctx.Err()
-		case <-w.gate.closed:
+		case <-w.inflight.Closed():
 			return driver.ErrClosed
 		case <-time.After(pause(n)):
 		}
@@ -221,7 +224,7 @@ func (w *writer) expire(b *batch, err error) {
 		if op.batch = nil; !op.left {
 			b.waiting--
 		}
-		op.done <- w.session.explain(op.ctx, err)
+		op.done <- w.db.explain(op.ctx, err)
 	}
 	b.writes = left
 }
@@ -229,7 +232,7 @@ func (w *writer) expire(b *batch, err error) {
 // once runs the batch in one transaction. An error means that nothing of it
 // was written, or, if it is from the commit, that nobody knows.
 func (w *writer) once(b *batch) error {
-	tx, err := w.session.begin(b.ctx)
+	tx, err := w.db.beginTx(b.ctx)
 	if err != nil {
 		return err
 	}

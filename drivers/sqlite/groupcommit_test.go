@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 )
 
 // locked takes the lock for writing, as another process would.
@@ -99,6 +101,26 @@ func waitUntil(t testing.TB, condition func() bool) {
 	}
 }
 
+// occupy starts a save that waits for a lock in a batch of its own, so that all
+// that come after it wait in the queue.
+func occupy(t testing.TB, ctx context.Context, b driver.Backend, req driver.SaveRequest) func() ([]driver.Info, []error) {
+	t.Helper()
+	waitUntil(t, func() bool { _, committing := sqlite.Queued(b); return !committing })
+	wait := saveAll(ctx, b, req)
+	waitUntil(t, func() bool { n, committing := sqlite.Queued(b); return committing && n == 0 })
+	return wait
+}
+
+// queue starts saves that wait behind a batch that does not come to its end, and
+// returns when all of them are in the queue.
+func queue(t testing.TB, ctx context.Context, b driver.Backend, reqs ...driver.SaveRequest) func() ([]driver.Info, []error) {
+	t.Helper()
+	before, _ := sqlite.Queued(b)
+	wait := saveAll(ctx, b, reqs...)
+	waitUntil(t, func() bool { n, _ := sqlite.Queued(b); return n == before+len(reqs) })
+	return wait
+}
+
 // TestFailingMember has the database refuse one of several saves that are
 // committed together.
 func TestFailingMember(t *testing.T) {
@@ -118,9 +140,10 @@ func TestFailingMember(t *testing.T) {
 		reqs = append(reqs, request(fmt.Sprint("thread-", i), "{}"))
 	}
 	reqs[11] = request("bad", "{}")
-	wait := saveAll(t.Context(), b, reqs...)
-	time.Sleep(20 * time.Millisecond) // so that most of them are in one transaction; right either way
+	first := occupy(t, t.Context(), b, request("first", "{}"))
+	wait := queue(t, t.Context(), b, reqs...) // for one transaction
 	unlock()
+	first()
 	infos, errs := wait()
 	for i, err := range errs {
 		if i == 11 {
@@ -194,8 +217,7 @@ func contextEndsInQueue(t *testing.T, b driver.Backend, file string) {
 	save(t, b, request("t", "{}"))
 	unlock := locked(t, file)
 	ended, cancelEnded := context.WithCancel(t.Context())
-	first := saveAll(ended, b, request("first", "1")) // in a transaction of its own
-	time.Sleep(5 * time.Millisecond)
+	first := occupy(t, ended, b, request("first", "1"))
 	cancelEnded()
 	if _, errs := first(); !errors.Is(errs[0], context.Canceled) {
 		t.Errorf("Save: %v, want %v", errs[0], context.Canceled)
@@ -237,13 +259,10 @@ func TestManyGiveUp(t *testing.T) {
 	b := open(t, file)
 	save(t, b, request("t", "{}"))
 	unlock := locked(t, file)
-	first := saveAll(t.Context(), b, request("first", "1"))
-	time.Sleep(5 * time.Millisecond) // so that it is in a batch, and the others wait behind it
+	first := occupy(t, t.Context(), b, request("first", "1"))
 	ctx, cancel := context.WithCancel(t.Context())
-	given := saveAll(ctx, b, make([]driver.SaveRequest, 600)...)
-	time.Sleep(20 * time.Millisecond)
-	patient := saveAll(t.Context(), b, request("patient", "1"))
-	time.Sleep(5 * time.Millisecond)
+	given := queue(t, ctx, b, make([]driver.SaveRequest, 600)...)
+	patient := queue(t, t.Context(), b, request("patient", "1"))
 	cancel()
 	given()
 	unlock()
@@ -352,15 +371,17 @@ func TestCloseWhileWaiting(t *testing.T) {
 	b := open(t, file)
 	save(t, b, request("t", "{}"))
 	unlock := locked(t, file)
-	wait := saveAll(t.Context(), b, request("a", "1"), request("b", "1"), request("c", "1"))
-	time.Sleep(5 * time.Millisecond)
+	first := occupy(t, t.Context(), b, request("a", "1"))
+	rest := queue(t, t.Context(), b, request("b", "1"), request("c", "1"))
 	if err := b.Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	_, errs := wait() // while the lock is held
-	for _, err := range errs {
-		if !errors.Is(err, driver.ErrClosed) {
-			t.Errorf("Save: %v, want %v", err, driver.ErrClosed)
+	for _, wait := range []func() ([]driver.Info, []error){first, rest} {
+		_, errs := wait() // while the lock is held
+		for _, err := range errs {
+			if !errors.Is(err, driver.ErrClosed) {
+				t.Errorf("Save: %v, want %v", err, driver.ErrClosed)
+			}
 		}
 	}
 	unlock()
@@ -379,9 +400,10 @@ func TestCloseWhileWorking(t *testing.T) {
 		b := open(t, filepath.Join(dir, "agents.db"))
 		save(t, b, request("t", "{}"))
 		var wg sync.WaitGroup
+		var done atomic.Int64
 		for i := range 8 {
 			wg.Go(func() {
-				for {
+				for ; ; done.Add(1) {
 					var err error
 					switch i % 4 {
 					case 0:
@@ -406,7 +428,7 @@ func TestCloseWhileWorking(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(2 * time.Millisecond)
+		waitUntil(t, func() bool { return done.Load() >= 16 })
 		if err := b.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
@@ -438,8 +460,7 @@ func TestReaderInTheWay(t *testing.T) {
 	if err := reader.QueryRow(`SELECT count(*) FROM agent_checkpoints`).Scan(&n); err != nil || n != 1 {
 		t.Fatal(n, err)
 	}
-	wait := saveAll(t.Context(), b, request("t", "2"))
-	time.Sleep(10 * time.Millisecond)
+	wait := occupy(t, t.Context(), b, request("t", "2"))
 	if err := reader.Rollback(); err != nil {
 		t.Fatal(err)
 	}

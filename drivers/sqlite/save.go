@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
@@ -24,7 +24,7 @@ type head struct {
 // head reads the head of a thread and looks for id among its older versions.
 func (tx *transaction) head(key driver.Key, id string, now time.Time) (head, error) {
 	var v [7]any
-	found, err := tx.row(tx.session.stmt.head, []any{key.Namespace, key.Thread, id}, []any{&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]})
+	found, err := tx.row(tx.db.stmt.head, []any{key.Namespace, key.Thread, id}, []any{&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]})
 	if err != nil || !found {
 		return head{}, err
 	}
@@ -48,9 +48,9 @@ func (tx *transaction) head(key driver.Key, id string, now time.Time) (head, err
 // info reads the Info of the latest version, which is there, or of an older
 // one, for which it returns the zero Info if it is not kept.
 func (tx *transaction) info(key driver.Key, h head, version int64) (driver.Info, error) {
-	stmt, args := tx.session.stmt.latest, []any{key.Namespace, key.Thread}
+	stmt, args := tx.db.stmt.latest, []any{key.Namespace, key.Thread}
 	if version != h.version {
-		stmt, args = tx.session.stmt.older, append(args, version)
+		stmt, args = tx.db.stmt.older, append(args, version)
 	}
 	var row sqlstore.Row
 	found, err := tx.row(stmt, args, row.Dest())
@@ -95,14 +95,14 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 		Version:   1,
 		Size:      len(req.Payload),
 		Encoding:  req.Encoding,
-		Metadata:  cloneMetadata(req.Metadata),
+		Metadata:  backends.CloneMetadata(req.Metadata),
 		CreatedAt: req.Now,
 		SavedAt:   req.Now,
 		ExpiresAt: req.ExpiresAt,
 	}
 	if h.live {
 		if h.version >= driver.MaxVersion {
-			return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+			return driver.Info{}, backends.ErrHighestVersion
 		}
 		info.Version, info.CreatedAt = h.version+1, h.created
 	}
@@ -141,7 +141,7 @@ func (tx *transaction) rewrite(req driver.RewriteRequest) error {
 	}
 	key := h.key
 	if req.Version != h.version || req.ID != h.id {
-		found, err := tx.row(tx.session.stmt.olderKey, []any{req.Namespace, req.Thread, req.Version, req.ID}, []any{&key})
+		found, err := tx.row(tx.db.stmt.olderKey, []any{req.Namespace, req.Thread, req.Version, req.ID}, []any{&key})
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (tx *transaction) rewrite(req driver.RewriteRequest) error {
 			return driver.ErrNotFound
 		}
 	}
-	_, err = tx.exec(tx.session.stmt.forEncoding(req.Encoding).rewrite, req.Encoding, len(req.Payload), notNil(req.Payload), key)
+	_, err = tx.exec(tx.db.stmt.forEncoding(req.Encoding).rewrite, req.Encoding, len(req.Payload), notNil(req.Payload), key)
 	return err
 }
 
@@ -161,7 +161,7 @@ func (tx *transaction) rewrite(req driver.RewriteRequest) error {
 // and the free pages of the file stay as they are, which is most of what a
 // deletion and an insertion would cost.
 func (tx *transaction) put(h head, info driver.Info, payload []byte, keep int) error {
-	stmt := &tx.session.stmt
+	stmt := &tx.db.stmt
 	write := stmt.forEncoding(info.Encoding)
 	values := make([]any, 0, 12)
 	values = append(values,
@@ -204,11 +204,4 @@ func notNil(b []byte) []byte {
 		return []byte{}
 	}
 	return b
-}
-
-func cloneMetadata(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	return maps.Clone(m)
 }

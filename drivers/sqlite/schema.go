@@ -26,33 +26,33 @@ func schemaTable(table string) string { return table + "_schema" }
 
 // ensureSchema makes the tables or brings them up to date, in one transaction,
 // and changes nothing in a file that is not meant for it.
-func (s *session) ensureSchema(ctx context.Context) error {
-	version, err := s.storedVersion(ctx, s.write)
+func (d *database) ensureSchema(ctx context.Context) error {
+	version, err := d.storedVersion(ctx, d.write)
 	if err != nil {
 		return err
 	}
-	if s.owned && s.frozen == nil && s.path != "" {
-		if err := s.ensureWAL(ctx, version); err != nil {
+	if d.owned && d.frozen == nil && d.path != "" {
+		if err := d.ensureWAL(ctx, version); err != nil {
 			return err
 		}
 	}
 	if version == schemaVersion {
 		return nil
 	}
-	tx, err := s.write.BeginTx(ctx, nil)
+	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if version, err = s.storedVersion(ctx, tx); err != nil { // another process may have been faster
+	if version, err = d.storedVersion(ctx, tx); err != nil { // another process may have been faster
 		return err
 	}
 	if version == 0 {
-		if _, err := tx.ExecContext(ctx, s.sql.Get("create_schema")); err != nil {
+		if _, err := tx.ExecContext(ctx, d.sql.Get("create_schema")); err != nil {
 			return err
 		}
 	}
-	name := func(suffix string) string { return sqlstore.Quote(s.table + suffix) }
+	name := func(suffix string) string { return sqlstore.Quote(d.table + suffix) }
 	steps := sqlstore.ParseStatements(schemaFile, "{table}", name(""),
 		"{latest}", name("_latest"), "{older}", name("_older"), "{older_id}", name("_older_id"), "{expires}", name("_expires"))
 	for version < schemaVersion {
@@ -61,7 +61,7 @@ func (s *session) ensureSchema(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, s.sql.Get("record"), version); err != nil {
+	if _, err := tx.ExecContext(ctx, d.sql.Get("record"), version); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -70,12 +70,12 @@ func (s *session) ensureSchema(ctx context.Context) error {
 // ensureWAL switches the file to write-ahead logging, which is a property of
 // the file and stays. A file that cannot be written stays as it is, and so
 // does one on a file system that lacks what it takes.
-func (s *session) ensureWAL(ctx context.Context, version int) error {
+func (d *database) ensureWAL(ctx context.Context, version int) error {
 	var mode string
-	if err := s.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil || mode == "wal" {
+	if err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil || mode == "wal" {
 		return err
 	}
-	err := s.write.QueryRowContext(ctx, "PRAGMA journal_mode = wal").Scan(&mode)
+	err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode = wal").Scan(&mode)
 	if version != 0 && cannotShare(err) {
 		return nil
 	}
@@ -88,9 +88,9 @@ type querier interface {
 
 // storedVersion returns the version of the schema in the file, 0 if it has
 // none, or an error if the file cannot be used.
-func (s *session) storedVersion(ctx context.Context, q querier) (int, error) {
+func (d *database) storedVersion(ctx context.Context, q querier) (int, error) {
 	var tables int
-	if err := q.QueryRowContext(ctx, s.sql.Get("tables"), s.table, schemaTable(s.table)).Scan(&tables); err != nil {
+	if err := q.QueryRowContext(ctx, d.sql.Get("tables"), d.table, schemaTable(d.table)).Scan(&tables); err != nil {
 		return 0, err
 	}
 	var encoding string
@@ -98,14 +98,14 @@ func (s *session) storedVersion(ctx context.Context, q querier) (int, error) {
 		return 0, err
 	}
 	if encoding != "UTF-8" {
-		return 0, fmt.Errorf("%w database: %s keeps text as %s, in which names do not sort by their bytes: name another file", driver.ErrInvalid, s.name, encoding)
+		return 0, fmt.Errorf("%w database: %s keeps text as %s, in which names do not sort by their bytes: name another file", driver.ErrInvalid, d.name, encoding)
 	}
-	foreign := fmt.Errorf("%w table name: %s has a table %q that was not made by this driver: choose another name with table_name", driver.ErrInvalid, s.name, s.table)
+	foreign := fmt.Errorf("%w table name: %s has a table %q that was not made by this driver: choose another name with table_name", driver.ErrInvalid, d.name, d.table)
 	switch tables {
 	case 0:
 		return 0, nil
 	case 2:
-		version, err := s.readVersion(q.QueryRowContext(ctx, s.sql.Get("version")))
+		version, err := d.readVersion(q.QueryRowContext(ctx, d.sql.Get("version")))
 		if code(err) == codes.SQLITE_ERROR || errors.Is(err, sql.ErrNoRows) { // another table's columns
 			err = foreign
 		}
@@ -117,7 +117,7 @@ func (s *session) storedVersion(ctx context.Context, q querier) (int, error) {
 
 // readVersion reads the version of a schema that this program can bring up to
 // date.
-func (s *session) readVersion(row *sql.Row) (int, error) {
+func (d *database) readVersion(row *sql.Row) (int, error) {
 	var stored any
 	if err := row.Scan(&stored); err != nil {
 		return 0, err
@@ -125,10 +125,10 @@ func (s *session) readVersion(row *sql.Row) (int, error) {
 	version, ok := stored.(int64)
 	switch {
 	case !ok || version < 1:
-		return 0, fmt.Errorf("%w: the version of the schema of table %q in %s is not a number", driver.ErrCorrupt, s.table, s.name)
+		return 0, fmt.Errorf("%w: the version of the schema of table %q in %s is not a number", driver.ErrCorrupt, d.table, d.name)
 	case version > schemaVersion:
 		return 0, fmt.Errorf("%w database: table %q in %s has schema version %d and this program knows versions up to %d: it was written by a newer release, which is needed to open it",
-			driver.ErrInvalid, s.table, s.name, version, schemaVersion)
+			driver.ErrInvalid, d.table, d.name, version, schemaVersion)
 	}
 	return int(version), nil
 }

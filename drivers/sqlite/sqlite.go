@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
 )
 
@@ -53,13 +54,13 @@ func New(db *sql.DB, cfg Config) driver.Backend { return newBackend(cfg, db) }
 
 // A backend is a handle on one table of one database.
 type backend struct {
-	cfg     Config
-	err     error   // of a Config that is not allowed
-	given   *sql.DB // from New, or nil
-	gate    *gate
-	session atomic.Pointer[session] // nil until the first operation has opened it
-	opening chan struct{}           // holds one token, which whoever opens a session has taken
-	log     *slog.Logger
+	cfg      Config
+	bad      error   // of a Config that is not allowed
+	given    *sql.DB // from New, or nil
+	inflight *backends.Inflight
+	database atomic.Pointer[database] // nil until the first operation has opened it
+	opening  chan struct{}            // holds one token, which the operation that opens the database has taken
+	log      *slog.Logger
 }
 
 var (
@@ -80,8 +81,8 @@ func newBackend(cfg Config, given *sql.DB) *backend {
 	if cfg.BusyTimeout <= 0 {
 		cfg.BusyTimeout = DefaultBusyTimeout
 	}
-	b := &backend{cfg: cfg, err: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1), log: slog.Default()}
-	b.gate = newGate(b.release)
+	b := &backend{cfg: cfg, bad: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1), log: slog.Default()}
+	b.inflight = backends.NewInflight(b.release)
 	b.opening <- struct{}{}
 	return b
 }
@@ -108,32 +109,32 @@ func (b *backend) String() string {
 	return fmt.Sprintf("sqlite(%s, %s)", b.cfg.Path, b.cfg.TableName)
 }
 
-// enter begins every operation: a closed backend is reported before anything
+// begin begins every operation: a closed backend is reported before anything
 // else, and a context that has ended means that nothing happens. Without an
-// error the caller calls b.gate.leave when it is done.
-func (b *backend) enter(ctx context.Context) (*session, error) {
-	if !b.gate.enter() {
+// error the caller calls b.inflight.Leave when it is done.
+func (b *backend) begin(ctx context.Context) (*database, error) {
+	if !b.inflight.Enter() {
 		return nil, driver.ErrClosed
 	}
-	s, err := b.ready(ctx)
+	d, err := b.ready(ctx)
 	if err != nil {
-		b.gate.leave()
+		b.inflight.Leave()
 		return nil, err
 	}
-	return s, nil
+	return d, nil
 }
 
-// ready returns the session, and opens it if there is none. Of several callers
+// ready returns the database, and opens it if there is none. Of several callers
 // one opens and the others wait.
-func (b *backend) ready(ctx context.Context) (*session, error) {
-	if b.err != nil {
-		return nil, b.err
+func (b *backend) ready(ctx context.Context) (*database, error) {
+	if b.bad != nil {
+		return nil, b.bad
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if s := b.session.Load(); s != nil {
-		return s, nil
+	if d := b.database.Load(); d != nil {
+		return d, nil
 	}
 	select {
 	case <-ctx.Done():
@@ -141,39 +142,39 @@ func (b *backend) ready(ctx context.Context) (*session, error) {
 	case <-b.opening:
 	}
 	defer func() { b.opening <- struct{}{} }()
-	if s := b.session.Load(); s != nil {
-		return s, nil
+	if d := b.database.Load(); d != nil {
+		return d, nil
 	}
-	s, err := b.open(ctx)
+	d, err := b.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b.session.Store(s)
-	return s, nil
+	b.database.Store(d)
+	return d, nil
 }
 
 // Ping implements driver.Backend: it creates the file and the tables where
 // they are missing and brings them up to date, and otherwise looks whether they
 // can be read.
 func (b *backend) Ping(ctx context.Context) error {
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.gate.leave()
-	return s.ping(ctx)
+	defer b.inflight.Leave()
+	return d.ping(ctx)
 }
 
 // Save implements driver.Backend.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 	asked := driver.Info{Key: req.Key, ID: req.ID}
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return asked, err
 	}
-	defer b.gate.leave()
+	defer b.inflight.Leave()
 	var info driver.Info
-	err = s.writer.do(ctx, len(req.Payload), func(tx *transaction) (err error) {
+	err = d.writer.do(ctx, len(req.Payload), func(tx *transaction) (err error) {
 		info, err = tx.save(req)
 		return err
 	})
@@ -185,98 +186,98 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 
 // Import implements driver.Importer.
 func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.gate.leave()
-	return s.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.importCheckpoint(req) })
+	defer b.inflight.Leave()
+	return d.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.importCheckpoint(req) })
 }
 
 // Rewrite implements driver.Rewriter.
 func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.gate.leave()
-	return s.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.rewrite(req) })
+	defer b.inflight.Leave()
+	return d.writer.do(ctx, len(req.Payload), func(tx *transaction) error { return tx.rewrite(req) })
 }
 
 // Delete implements driver.Backend.
 func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer b.gate.leave()
-	return s.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.remove(req.Key) })
+	defer b.inflight.Leave()
+	return d.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.delete(req.Key) })
 }
 
 // Purge implements driver.Purger.
 func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer b.gate.leave()
-	return s.purge(ctx, namespace, now)
+	defer b.inflight.Leave()
+	return d.purge(ctx, namespace, now)
 }
 
 // Load implements driver.Backend.
 func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-	s, err := b.enter(ctx)
+	d, err := b.begin(ctx)
 	if err != nil {
 		return driver.Checkpoint{}, err
 	}
-	defer b.gate.leave()
-	return s.load(ctx, req)
+	defer b.inflight.Leave()
+	return d.load(ctx, req)
 }
 
 // List implements driver.Backend.
 func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 	return sqlstore.List(req, func(low, high string, n int) ([]driver.Info, error) {
-		s, err := b.enter(ctx)
+		d, err := b.begin(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer b.gate.leave()
-		return s.list(ctx, req, low, high, n)
+		defer b.inflight.Leave()
+		return d.list(ctx, req, low, high, n)
 	})
 }
 
 // History implements driver.Backend.
 func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
 	return sqlstore.History(req, func(before int64, n int) ([]driver.Info, error) {
-		s, err := b.enter(ctx)
+		d, err := b.begin(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer b.gate.leave()
-		return s.history(ctx, req, before, n)
+		defer b.inflight.Leave()
+		return d.history(ctx, req, before, n)
 	})
 }
 
 // Namespaces implements driver.NamespaceLister.
 func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
 	return sqlstore.Namespaces(func(after string, n int) ([]string, error) {
-		s, err := b.enter(ctx)
+		d, err := b.begin(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer b.gate.leave()
-		return s.namespaces(ctx, after, n)
+		defer b.inflight.Leave()
+		return d.namespaces(ctx, after, n)
 	})
 }
 
 // Close implements driver.Backend. Operations under way finish, and the last
 // of them lets go of the database.
-func (b *backend) Close() error { return b.gate.close() }
+func (b *backend) Close() error { return b.inflight.Close() }
 
 // release is called once, when the backend is closed and nothing is under way.
 func (b *backend) release() error {
-	if s := b.session.Load(); s != nil {
-		return s.close()
+	if d := b.database.Load(); d != nil {
+		return d.close()
 	}
 	return nil
 }

@@ -11,22 +11,22 @@ import (
 // A transaction is what writes run in. The first error of the database stays
 // in err: whatever was written before is rolled back.
 type transaction struct {
-	ctx     context.Context
-	session *session
-	sql     *sql.Tx
-	err     error
+	ctx context.Context
+	db  *database
+	sql *sql.Tx
+	err error
 }
 
-// begin starts a transaction that holds the lock for writing.
-func (s *session) begin(ctx context.Context) (*transaction, error) {
-	ctx = s.unwatched(ctx)
-	sqltx, err := s.write.BeginTx(ctx, nil)
+// beginTx starts a transaction that holds the lock for writing.
+func (d *database) beginTx(ctx context.Context) (*transaction, error) {
+	ctx = d.unwatched(ctx)
+	sqltx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	tx := &transaction{ctx: ctx, session: s, sql: sqltx}
-	if !s.owned { // _txlock=immediate may be missing
-		if _, err := tx.exec(s.stmt.lock); err != nil {
+	tx := &transaction{ctx: ctx, db: d, sql: sqltx}
+	if !d.owned { // _txlock=immediate may be missing
+		if _, err := tx.exec(d.stmt.lock); err != nil {
 			_ = sqltx.Rollback()
 			return nil, err
 		}
