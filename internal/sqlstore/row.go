@@ -37,26 +37,27 @@ func (r *Row) Dest(more ...any) []any {
 	}, more...)
 }
 
-// Info returns what was scanned. The metadata is the caller's own.
+// Info returns what was scanned. The metadata is the caller's own. With an error
+// it holds what is known.
 func (r *Row) Info(namespace string) (driver.Info, error) {
-	if r.created.IsZero() || r.saved.IsZero() || r.version < 1 || r.size < 0 || r.size > math.MaxInt {
-		return driver.Info{}, fmt.Errorf("%w: thread %q has a row without a version, a size or a time", driver.ErrCorrupt, r.thread)
-	}
-	m, err := DecodeMetadata([]byte(r.metadata))
-	if err != nil {
-		return driver.Info{}, fmt.Errorf("thread %q version %d: %w", r.thread, r.version, err)
-	}
-	return driver.Info{
+	info := driver.Info{
 		Key:       driver.Key{Namespace: namespace, Thread: string(r.thread)},
 		ID:        string(r.id),
 		Version:   int64(r.version),
 		Size:      int(r.size),
 		Encoding:  string(r.encoding),
-		Metadata:  m,
 		CreatedAt: r.created.Time,
 		SavedAt:   r.saved.Time,
 		ExpiresAt: r.expires.Time,
-	}, nil
+	}
+	if r.created.IsZero() || r.saved.IsZero() || r.version < 1 || r.size < 0 || r.size > math.MaxInt {
+		return info, fmt.Errorf("%w: thread %q has a row without a version, a size or a time", driver.ErrCorrupt, r.thread)
+	}
+	var err error
+	if info.Metadata, err = DecodeMetadata([]byte(r.metadata)); err != nil {
+		return info, fmt.Errorf("thread %q version %d: %w", r.thread, r.version, err)
+	}
+	return info, nil
 }
 
 // Infos reads every row of rows, whose columns are those of a Row, and closes
