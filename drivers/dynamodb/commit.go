@@ -163,29 +163,6 @@ func marker(life, id string, version int64) attributes {
 	return a
 }
 
-// removals returns what removes the older versions from low to high of a life.
-func (s *session) removals(ctx context.Context, head *item, low, high int64) ([]types.WriteRequest, error) {
-	var requests []types.WriteRequest
-	for v := low; v <= high; v++ {
-		requests = append(requests, remove(versionKey(head.life, v)))
-	}
-	if low > high || !head.large && head.Version-low <= maxIDs {
-		return requests, nil
-	}
-	// Parts and markers are known by the versions alone.
-	for ; low <= high; low += maxGet {
-		items, _, err := s.versions(ctx, head, low, min(high, low+maxGet-1))
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range items {
-			requests = append(requests, remove(markerKey(head.life, i.ID)))
-			requests = append(requests, removeParts(chunkSet{i.chunks, i.parts})...)
-		}
-	}
-	return requests, nil
-}
-
 // split puts a large payload into parts and returns the writes of them.
 func (i *item) split(large bool) []types.WriteRequest {
 	if !large {
@@ -250,65 +227,4 @@ func unchanged(old *item) (*string, map[string]string, attributes) {
 		names["#life"], values[":life"] = "life", str(old.life)
 	}
 	return &condition, names, values
-}
-
-// exchange puts another payload into an item that is otherwise to stay as it is,
-// and reports whether that has changed meanwhile.
-func (s *session) exchange(ctx context.Context, head, old *item, key string, req driver.RewriteRequest) (again bool, err error) {
-	next := *old
-	next.payload, next.Encoding, next.Size = req.Payload, req.Encoding, len(req.Payload)
-	next.chunks, next.parts, next.digest = "", 0, ""
-	next.rewrite, next.legacy = rewritten(old.rewrite), false
-	j := &journal{Key: req.Key}
-	parts := next.split(len(req.Payload) > maxInline)
-	for _, set := range []chunkSet{{old.chunks, old.parts}, {next.chunks, next.parts}} {
-		if set.Name != "" {
-			j.Chunks = append(j.Chunks, set)
-		}
-	}
-	if next.large && !head.large && old != head {
-		// A removal of the history must know that there are parts in it.
-		marked := *head
-		marked.large, marked.rewrite = true, rewritten(head.rewrite)
-		if err := s.putHead(ctx, head, &marked); err != nil {
-			_, failed := conditionFailed(err)
-			return failed, s.unlessFailed(ctx, err)
-		}
-	}
-	if err := s.open(ctx, j); err != nil {
-		return false, err
-	}
-	if err := s.write(ctx, parts); err != nil {
-		return false, err
-	}
-	if j.outlived() {
-		return false, fmt.Errorf("%w: this change was held up for too long and was given up; try again", driver.ErrUnavailable)
-	}
-	item := next.stored(key)
-	if old == head {
-		item = next.head()
-	}
-	in := &dynamodb.PutItemInput{TableName: s.table, Item: item}
-	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
-	err = s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
-		_, err := s.client.PutItem(ctx, in, once)
-		return err
-	})
-	if err != nil {
-		_, failed := conditionFailed(err)
-		if failed {
-			return true, s.finish(ctx, j)
-		}
-		return false, s.explain(ctx, err)
-	}
-	j.keep(next.chunks)
-	return false, s.cleanQuietly(ctx, j)
-}
-
-// unlessFailed explains an error other than that of a condition.
-func (s *session) unlessFailed(ctx context.Context, err error) error {
-	if _, failed := conditionFailed(err); failed {
-		return nil
-	}
-	return s.explain(ctx, err)
 }

@@ -8,10 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/logging"
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
@@ -123,41 +120,6 @@ func (b *backend) Close() error {
 	b.closed = true
 	b.release()
 	return nil
-}
-
-// connect makes a client from the environment and the shared files; it sends
-// nothing. b.mu is held.
-func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
-	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // it speaks in errors alone
-	if b.cfg.Region != "" {
-		options = append(options, config.WithRegion(b.cfg.Region))
-	}
-	if b.cfg.Profile != "" {
-		options = append(options, config.WithSharedConfigProfile(b.cfg.Profile))
-	}
-	loaded, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the AWS configuration cannot be loaded; check the profile, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE", driver.ErrUnavailable)
-	}
-	if loaded.Region == "" {
-		if b.cfg.Endpoint == "" {
-			return nil, fmt.Errorf("%w: no AWS region is configured; give the word region, or set AWS_REGION", driver.ErrInvalid)
-		}
-		loaded.Region = "us-east-1" // an endpoint of one's own asks for none, signing does
-	}
-	return dynamodb.NewFromConfig(loaded, func(o *dynamodb.Options) {
-		if b.cfg.Endpoint != "" {
-			o.BaseEndpoint = aws.String(b.cfg.Endpoint)
-		}
-		if built, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			// The same transport, in hands that can close its connections.
-			b.transport = built.GetTransport()
-			b.transport.MaxIdleConnsPerHost = 64
-			o.HTTPClient = &http.Client{Transport: b.transport, CheckRedirect: func(*http.Request, []*http.Request) error {
-				return http.ErrUseLastResponse
-			}}
-		}
-	}), nil
 }
 
 // A session is one operation of a backend.

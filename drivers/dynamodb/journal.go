@@ -195,3 +195,70 @@ func (s *session) finishBeside(ctx context.Context, j *journal, head *item) erro
 	}
 	return s.clean(ctx, j)
 }
+
+// journals returns the journals of a namespace.
+func (s *session) journals(ctx context.Context, namespace string) ([]*journal, error) {
+	index, err := s.listIndex(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []*journal
+	take := func(a attributes) error {
+		j, err := readJournal(a)
+		if err == nil {
+			found = append(found, j)
+		}
+		return err
+	}
+	if index == NoIndex {
+		err := s.scanAll(ctx, "#list = :list", attributes{":list": str(journalList(namespace))}, []string{keyAttribute, "journal"}, take)
+		return found, err
+	}
+	l := listing{namespace: journalList(namespace)}
+	var start attributes
+	for {
+		ids, next, err := s.queryNames(ctx, index, l, start)
+		if err != nil {
+			return nil, err
+		}
+		var keys []string
+		for _, id := range ids {
+			keys = append(keys, journalKey(id))
+		}
+		items, err := s.getAll(ctx, true, keys)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range items {
+			if err := take(a); err != nil {
+				return nil, err
+			}
+		}
+		if start = next; start == nil {
+			return found, nil
+		}
+	}
+}
+
+// removals returns what removes the older versions from low to high of a life.
+func (s *session) removals(ctx context.Context, head *item, low, high int64) ([]types.WriteRequest, error) {
+	var requests []types.WriteRequest
+	for v := low; v <= high; v++ {
+		requests = append(requests, remove(versionKey(head.life, v)))
+	}
+	if low > high || !head.large && head.Version-low <= maxIDs {
+		return requests, nil
+	}
+	// Parts and markers are known by the versions alone.
+	for ; low <= high; low += maxGet {
+		items, _, err := s.versions(ctx, head, low, min(high, low+maxGet-1))
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range items {
+			requests = append(requests, remove(markerKey(head.life, i.ID)))
+			requests = append(requests, removeParts(chunkSet{i.chunks, i.parts})...)
+		}
+	}
+	return requests, nil
+}

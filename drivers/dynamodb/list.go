@@ -2,10 +2,10 @@ package dynamodb
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -60,246 +60,6 @@ func (b *backend) isClosed() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closed
-}
-
-// A listing asks for the heads of a namespace whose names lie from low to below
-// high; "" is no bound. Limit is how many are wanted, 0 for all.
-type listing struct {
-	namespace, low, high string
-	limit                int
-}
-
-// holds reports whether a name is asked for.
-func (l listing) holds(name string) bool {
-	return name >= l.low && (l.high == "" || name < l.high)
-}
-
-// pages yields the heads of a listing, dead and alive, in the order of their
-// names.
-func (s *session) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error] {
-	return func(yield func([]*item, error) bool) {
-		index, err := s.listIndex(ctx)
-		switch {
-		case err != nil:
-			yield(nil, err)
-		case index == NoIndex:
-			heads, err := s.scan(ctx, l)
-			if err != nil || len(heads) > 0 {
-				yield(heads, err)
-			}
-		default:
-			s.query(ctx, index, l, yield)
-		}
-	}
-}
-
-// query yields pages from the index.
-func (s *session) query(ctx context.Context, index string, l listing, yield func([]*item, error) bool) {
-	var start attributes
-	for {
-		keys, next, err := s.queryNames(ctx, index, l, start)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		heads, err := s.heads(ctx, l.namespace, keys)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		if len(heads) > 0 && !yield(heads, nil) || next == nil {
-			return
-		}
-		start = next
-	}
-}
-
-// queryNames returns a page of names from the index, and where the next begins.
-func (s *session) queryNames(ctx context.Context, index string, l listing, start attributes) ([]string, attributes, error) {
-	condition := "#list = :list"
-	in := &dynamodb.QueryInput{
-		TableName: s.table, IndexName: &index,
-		ExpressionAttributeNames:  map[string]string{"#list": listAttribute},
-		ExpressionAttributeValues: attributes{":list": str(l.namespace)},
-		ExclusiveStartKey:         start,
-		Limit:                     aws.Int32(maxGet),
-	}
-	if l.limit > 0 && l.limit < maxGet {
-		in.Limit = aws.Int32(int32(l.limit) + 1)
-	}
-	if l.low != "" || l.high != "" {
-		in.ExpressionAttributeNames["#name"] = nameAttribute
-	}
-	switch {
-	case l.low != "" && l.high != "":
-		condition += " AND #name BETWEEN :low AND :high"
-		in.ExpressionAttributeValues[":low"], in.ExpressionAttributeValues[":high"] = str(l.low), str(l.high)
-	case l.low != "":
-		condition += " AND #name >= :low"
-		in.ExpressionAttributeValues[":low"] = str(l.low)
-	case l.high != "":
-		condition += " AND #name < :high"
-		in.ExpressionAttributeValues[":high"] = str(l.high)
-	}
-	in.KeyConditionExpression = &condition
-	var out *dynamodb.QueryOutput
-	err := s.do(ctx, func(ctx context.Context) (err error) {
-		out, err = s.client.Query(ctx, in)
-		return err
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	var found []string
-	for _, a := range out.Items {
-		r := &reader{a: a}
-		if name := r.text(nameAttribute); l.holds(name) {
-			found = append(found, name)
-		}
-	}
-	return found, out.LastEvaluatedKey, nil
-}
-
-// heads reads the heads of some threads, in their order, without payloads. The
-// read is consistent: what is listed is what was saved last.
-func (s *session) heads(ctx context.Context, namespace string, threads []string) ([]*item, error) {
-	if len(threads) == 0 {
-		return nil, nil
-	}
-	var keys []string
-	for _, thread := range threads {
-		keys = append(keys, headKey(driver.Key{Namespace: namespace, Thread: thread}))
-	}
-	found, err := s.getAll(ctx, true, keys, infoNames...)
-	if err != nil {
-		return nil, err
-	}
-	var heads []*item
-	for n, thread := range threads {
-		a, ok := found[keys[n]]
-		if !ok {
-			continue // deleted since
-		}
-		key := driver.Key{Namespace: namespace, Thread: thread}
-		head, err := readItem(key, a)
-		if err == nil && head.legacy { // written since; its id and size are known by its state only
-			head, err = s.head(ctx, key)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("thread %q: %w", thread, err)
-		}
-		if head != nil {
-			head.payload, head.foreign = nil, nil
-			heads = append(heads, head)
-		}
-	}
-	return heads, nil
-}
-
-// scan reads the heads of a namespace from the whole table and sorts them.
-func (s *session) scan(ctx context.Context, l listing) ([]*item, error) {
-	var heads []*item
-	filter := "#list = :list"
-	values := attributes{":list": str(l.namespace)}
-	extra := []string{listAttribute, nameAttribute, "state"}
-	if l.namespace == plainNamespace {
-		// Items of other programs have nothing but their key.
-		filter = "#list = :list OR (attribute_not_exists(#list) AND NOT begins_with(#" + keyAttribute + ", :reserved))"
-		values[":reserved"] = str(reserved)
-	} else {
-		extra = extra[:2]
-	}
-	err := s.scanAll(ctx, filter, values, append(extra, infoNames...), func(a attributes) error {
-		r := &reader{a: a}
-		thread := r.text(nameAttribute)
-		if thread == "" {
-			thread = r.text(keyAttribute)
-		}
-		if !l.holds(thread) {
-			return nil
-		}
-		head, err := readItem(driver.Key{Namespace: l.namespace, Thread: thread}, a)
-		if err != nil {
-			return fmt.Errorf("thread %q: %w", thread, err)
-		}
-		head.payload, head.foreign = nil, nil
-		heads = append(heads, head)
-		return nil
-	})
-	slices.SortFunc(heads, func(a, b *item) int { return strings.Compare(a.Thread, b.Thread) })
-	return heads, err
-}
-
-// scanAll reads the items of the table that a filter lets through.
-func (s *session) scanAll(ctx context.Context, filter string, values attributes, attributeNames []string, each func(attributes) error) error {
-	expression, aliases := projection(attributeNames)
-	aliases["#list"] = listAttribute
-	in := &dynamodb.ScanInput{
-		TableName: s.table, FilterExpression: &filter, ProjectionExpression: expression, ConsistentRead: aws.Bool(true),
-		ExpressionAttributeNames: aliases, ExpressionAttributeValues: values,
-	}
-	for {
-		var out *dynamodb.ScanOutput
-		err := s.do(ctx, func(ctx context.Context) (err error) {
-			out, err = s.client.Scan(ctx, in)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, a := range out.Items {
-			if err := each(a); err != nil {
-				return err
-			}
-		}
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
-			return nil
-		}
-	}
-}
-
-// journals returns the journals of a namespace.
-func (s *session) journals(ctx context.Context, namespace string) ([]*journal, error) {
-	index, err := s.listIndex(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var found []*journal
-	take := func(a attributes) error {
-		j, err := readJournal(a)
-		if err == nil {
-			found = append(found, j)
-		}
-		return err
-	}
-	if index == NoIndex {
-		err := s.scanAll(ctx, "#list = :list", attributes{":list": str(journalList(namespace))}, []string{keyAttribute, "journal"}, take)
-		return found, err
-	}
-	l := listing{namespace: journalList(namespace)}
-	var start attributes
-	for {
-		ids, next, err := s.queryNames(ctx, index, l, start)
-		if err != nil {
-			return nil, err
-		}
-		var keys []string
-		for _, id := range ids {
-			keys = append(keys, journalKey(id))
-		}
-		items, err := s.getAll(ctx, true, keys)
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range items {
-			if err := take(a); err != nil {
-				return nil, err
-			}
-		}
-		if start = next; start == nil {
-			return found, nil
-		}
-	}
 }
 
 // Namespaces implements driver.NamespaceLister. It reads the whole index, which
@@ -369,4 +129,111 @@ func (b *backend) namespaces(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(found)
 	return found, nil
+}
+
+// History implements driver.Backend: one read for the head, and one request for
+// each 100 older versions.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return func(yield func(driver.Info, error) bool) {
+		before, left := req.Before, req.Limit
+		for {
+			infos, more, err := b.historyPage(ctx, req.Key, before, left, req.Now)
+			if err != nil {
+				yield(driver.Info{}, err)
+				return
+			}
+			for _, info := range infos {
+				if !yield(info, nil) {
+					return
+				}
+			}
+			if left > 0 {
+				if left -= len(infos); left <= 0 {
+					return
+				}
+			}
+			if !more || len(infos) == 0 {
+				return
+			}
+			before = infos[len(infos)-1].Version
+		}
+	}
+}
+
+// historyPage returns versions lower than before (0: all), newest first, and
+// whether there are more.
+func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64, limit int, now time.Time) ([]driver.Info, bool, error) {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer b.leave()
+	if limit == 0 || limit > maxGet {
+		limit = maxGet
+	}
+	var last *item
+	for attempt := 0; ; attempt++ {
+		head, err := s.head(ctx, key, infoNames...)
+		if err != nil || head == nil || head.Expired(now) {
+			return nil, false, err
+		}
+		var infos []driver.Info
+		high := before - 1
+		if before == 0 || before > head.Version {
+			infos = append(infos, head.Info)
+			high = head.Version - 1
+		}
+		low := head.first
+		if low == 0 {
+			return infos, false, nil
+		}
+		more := high-low+1 > int64(limit-len(infos))
+		low = max(low, high-int64(limit-len(infos))+1)
+		if low > high {
+			return infos, more, nil
+		}
+		versions, complete, err := s.versions(ctx, head, low, high)
+		if err != nil {
+			return nil, false, err
+		}
+		if !complete {
+			if err := s.missed(ctx, last, head, attempt); err != nil {
+				return nil, false, err
+			}
+			last = head
+			continue
+		}
+		for n := len(versions) - 1; n >= 0; n-- {
+			infos = append(infos, versions[n].Info)
+		}
+		return infos, more, nil
+	}
+}
+
+// versions reads older versions of a life, without payloads, lowest first, and
+// reports whether all of them were there.
+func (s *session) versions(ctx context.Context, head *item, low, high int64) ([]*item, bool, error) {
+	var keys []string
+	for v := low; v <= high; v++ {
+		keys = append(keys, versionKey(head.life, v))
+	}
+	found, err := s.getAll(ctx, true, keys, infoNames...)
+	if err != nil {
+		return nil, false, err
+	}
+	var items []*item
+	complete := true
+	for _, key := range keys {
+		a, ok := found[key]
+		if !ok {
+			complete = false
+			continue
+		}
+		i, err := readItem(head.Key, a)
+		if err != nil {
+			return nil, false, err
+		}
+		items = append(items, i)
+	}
+	return items, complete, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -15,7 +14,7 @@ import (
 
 // Save implements driver.Backend. A save that keeps one version of a payload
 // that fits into an item is one conditional write, as long as the thread has no
-// other items; everything else goes the long way of replace.go.
+// other items; everything else goes the long way of commit.go.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 	unsettled := driver.Info{Key: req.Key, ID: req.ID}
 	s, err := b.enter(ctx)
@@ -140,47 +139,6 @@ func newInfo(req driver.SaveRequest) driver.Info {
 	return info
 }
 
-// An expression collects an update. Values and names from outside go into it as
-// parameters only.
-type expression struct {
-	sets, removes []string
-	names         map[string]string
-	values        attributes
-}
-
-func newExpression() *expression {
-	return &expression{names: make(map[string]string), values: make(attributes)}
-}
-
-func (e *expression) name(attribute string) string {
-	e.names["#"+attribute] = attribute
-	return "#" + attribute
-}
-
-func (e *expression) set(attribute, value string) {
-	e.sets = append(e.sets, e.name(attribute)+" = "+value)
-}
-
-// assign sets attributes to values, and removes those that are nil.
-func (e *expression) assign(a attributes) {
-	for attribute, value := range a {
-		if value == nil {
-			e.removes = append(e.removes, e.name(attribute))
-			continue
-		}
-		e.set(attribute, ":"+attribute)
-		e.values[":"+attribute] = value
-	}
-}
-
-func (e *expression) update() *string {
-	text := "SET " + strings.Join(e.sets, ", ")
-	if len(e.removes) > 0 {
-		text += " REMOVE " + strings.Join(e.removes, ", ")
-	}
-	return &text
-}
-
 // saveOver decides and writes a save from the head as it was read; nil is none.
 // When the head has changed meanwhile it starts over.
 func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *item) (driver.Info, error) {
@@ -270,88 +228,4 @@ func check(m driver.Match, old *item, live bool) error {
 		return &driver.ConflictError{Current: old.Info}
 	}
 	return nil
-}
-
-// Import implements driver.Importer.
-func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.leave()
-	old, err := s.head(ctx, req.Key)
-	if err != nil {
-		return err
-	}
-	for attempt := 0; ; attempt++ {
-		next := &item{Info: req.Info, payload: req.Payload, life: rand.Text()}
-		next.Size = len(req.Payload)
-		if old != nil && !old.Expired(req.Now) {
-			switch {
-			case req.Version == old.Version && req.ID == old.ID:
-				return nil
-			case req.Version <= old.Version:
-				if old.first != 0 && req.Version >= old.first && req.Version < old.Version {
-					items, complete, err := s.versions(ctx, old, req.Version, req.Version)
-					if err != nil {
-						return err
-					}
-					if complete && items[0].ID == req.ID {
-						return nil
-					}
-				}
-				return &driver.ConflictError{Current: old.Info}
-			case req.Version == old.Version+1:
-				next.life = old.life
-			}
-		}
-		begun, err := s.replace(ctx, old, next, req.Keep)
-		if err != nil || begun == nil {
-			return err
-		}
-		if old, err = s.startOver(ctx, begun, attempt); err != nil {
-			return err
-		}
-	}
-}
-
-// Rewrite implements driver.Rewriter.
-func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.leave()
-	for attempt := 0; ; attempt++ {
-		head, err := s.reread(ctx, req.Key, attempt)
-		if err != nil {
-			return err
-		}
-		if head == nil || head.Expired(req.Now) {
-			return driver.ErrNotFound
-		}
-		old, key := head, headKey(req.Key)
-		if req.Version != head.Version {
-			if head.first == 0 || req.Version < head.first || req.Version > head.Version {
-				return driver.ErrNotFound
-			}
-			key = versionKey(head.life, req.Version)
-			a, err := s.get(ctx, key)
-			if err != nil {
-				return err
-			}
-			if a == nil {
-				continue // trimmed or superseded meanwhile
-			}
-			if old, err = readItem(req.Key, a); err != nil {
-				return err
-			}
-		}
-		if old.ID != req.ID {
-			return driver.ErrNotFound
-		}
-		if again, err := s.exchange(ctx, head, old, key, req); err != nil || !again {
-			return err
-		}
-	}
 }

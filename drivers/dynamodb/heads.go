@@ -1,0 +1,210 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// A listing asks for the heads of a namespace whose names lie from low to below
+// high; "" is no bound. Limit is how many are wanted, 0 for all.
+type listing struct {
+	namespace, low, high string
+	limit                int
+}
+
+// holds reports whether a name is asked for.
+func (l listing) holds(name string) bool {
+	return name >= l.low && (l.high == "" || name < l.high)
+}
+
+// pages yields the heads of a listing, dead and alive, in the order of their
+// names.
+func (s *session) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error] {
+	return func(yield func([]*item, error) bool) {
+		index, err := s.listIndex(ctx)
+		switch {
+		case err != nil:
+			yield(nil, err)
+		case index == NoIndex:
+			heads, err := s.scan(ctx, l)
+			if err != nil || len(heads) > 0 {
+				yield(heads, err)
+			}
+		default:
+			s.query(ctx, index, l, yield)
+		}
+	}
+}
+
+// query yields pages from the index.
+func (s *session) query(ctx context.Context, index string, l listing, yield func([]*item, error) bool) {
+	var start attributes
+	for {
+		keys, next, err := s.queryNames(ctx, index, l, start)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		heads, err := s.heads(ctx, l.namespace, keys)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if len(heads) > 0 && !yield(heads, nil) || next == nil {
+			return
+		}
+		start = next
+	}
+}
+
+// queryNames returns a page of names from the index, and where the next begins.
+func (s *session) queryNames(ctx context.Context, index string, l listing, start attributes) ([]string, attributes, error) {
+	condition := "#list = :list"
+	in := &dynamodb.QueryInput{
+		TableName: s.table, IndexName: &index,
+		ExpressionAttributeNames:  map[string]string{"#list": listAttribute},
+		ExpressionAttributeValues: attributes{":list": str(l.namespace)},
+		ExclusiveStartKey:         start,
+		Limit:                     aws.Int32(maxGet),
+	}
+	if l.limit > 0 && l.limit < maxGet {
+		in.Limit = aws.Int32(int32(l.limit) + 1)
+	}
+	if l.low != "" || l.high != "" {
+		in.ExpressionAttributeNames["#name"] = nameAttribute
+	}
+	switch {
+	case l.low != "" && l.high != "":
+		condition += " AND #name BETWEEN :low AND :high"
+		in.ExpressionAttributeValues[":low"], in.ExpressionAttributeValues[":high"] = str(l.low), str(l.high)
+	case l.low != "":
+		condition += " AND #name >= :low"
+		in.ExpressionAttributeValues[":low"] = str(l.low)
+	case l.high != "":
+		condition += " AND #name < :high"
+		in.ExpressionAttributeValues[":high"] = str(l.high)
+	}
+	in.KeyConditionExpression = &condition
+	var out *dynamodb.QueryOutput
+	err := s.do(ctx, func(ctx context.Context) (err error) {
+		out, err = s.client.Query(ctx, in)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var found []string
+	for _, a := range out.Items {
+		r := &reader{a: a}
+		if name := r.text(nameAttribute); l.holds(name) {
+			found = append(found, name)
+		}
+	}
+	return found, out.LastEvaluatedKey, nil
+}
+
+// heads reads the heads of some threads, in their order, without payloads. The
+// read is consistent: what is listed is what was saved last.
+func (s *session) heads(ctx context.Context, namespace string, threads []string) ([]*item, error) {
+	if len(threads) == 0 {
+		return nil, nil
+	}
+	var keys []string
+	for _, thread := range threads {
+		keys = append(keys, headKey(driver.Key{Namespace: namespace, Thread: thread}))
+	}
+	found, err := s.getAll(ctx, true, keys, infoNames...)
+	if err != nil {
+		return nil, err
+	}
+	var heads []*item
+	for n, thread := range threads {
+		a, ok := found[keys[n]]
+		if !ok {
+			continue // deleted since
+		}
+		key := driver.Key{Namespace: namespace, Thread: thread}
+		head, err := readItem(key, a)
+		if err == nil && head.legacy { // written since; its id and size are known by its state only
+			head, err = s.head(ctx, key)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("thread %q: %w", thread, err)
+		}
+		if head != nil {
+			head.payload, head.foreign = nil, nil
+			heads = append(heads, head)
+		}
+	}
+	return heads, nil
+}
+
+// scan reads the heads of a namespace from the whole table and sorts them.
+func (s *session) scan(ctx context.Context, l listing) ([]*item, error) {
+	var heads []*item
+	filter := "#list = :list"
+	values := attributes{":list": str(l.namespace)}
+	extra := []string{listAttribute, nameAttribute, "state"}
+	if l.namespace == plainNamespace {
+		// Items of other programs have nothing but their key.
+		filter = "#list = :list OR (attribute_not_exists(#list) AND NOT begins_with(#" + keyAttribute + ", :reserved))"
+		values[":reserved"] = str(reserved)
+	} else {
+		extra = extra[:2]
+	}
+	err := s.scanAll(ctx, filter, values, append(extra, infoNames...), func(a attributes) error {
+		r := &reader{a: a}
+		thread := r.text(nameAttribute)
+		if thread == "" {
+			thread = r.text(keyAttribute)
+		}
+		if !l.holds(thread) {
+			return nil
+		}
+		head, err := readItem(driver.Key{Namespace: l.namespace, Thread: thread}, a)
+		if err != nil {
+			return fmt.Errorf("thread %q: %w", thread, err)
+		}
+		head.payload, head.foreign = nil, nil
+		heads = append(heads, head)
+		return nil
+	})
+	slices.SortFunc(heads, func(a, b *item) int { return strings.Compare(a.Thread, b.Thread) })
+	return heads, err
+}
+
+// scanAll reads the items of the table that a filter lets through.
+func (s *session) scanAll(ctx context.Context, filter string, values attributes, attributeNames []string, each func(attributes) error) error {
+	expression, aliases := projection(attributeNames)
+	aliases["#list"] = listAttribute
+	in := &dynamodb.ScanInput{
+		TableName: s.table, FilterExpression: &filter, ProjectionExpression: expression, ConsistentRead: aws.Bool(true),
+		ExpressionAttributeNames: aliases, ExpressionAttributeValues: values,
+	}
+	for {
+		var out *dynamodb.ScanOutput
+		err := s.do(ctx, func(ctx context.Context) (err error) {
+			out, err = s.client.Scan(ctx, in)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, a := range out.Items {
+			if err := each(a); err != nil {
+				return err
+			}
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
+			return nil
+		}
+	}
+}

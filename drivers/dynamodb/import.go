@@ -1,0 +1,51 @@
+package dynamodb
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	old, err := s.head(ctx, req.Key)
+	if err != nil {
+		return err
+	}
+	for attempt := 0; ; attempt++ {
+		next := &item{Info: req.Info, payload: req.Payload, life: rand.Text()}
+		next.Size = len(req.Payload)
+		if old != nil && !old.Expired(req.Now) {
+			switch {
+			case req.Version == old.Version && req.ID == old.ID:
+				return nil
+			case req.Version <= old.Version:
+				if old.first != 0 && req.Version >= old.first && req.Version < old.Version {
+					items, complete, err := s.versions(ctx, old, req.Version, req.Version)
+					if err != nil {
+						return err
+					}
+					if complete && items[0].ID == req.ID {
+						return nil
+					}
+				}
+				return &driver.ConflictError{Current: old.Info}
+			case req.Version == old.Version+1:
+				next.life = old.life
+			}
+		}
+		begun, err := s.replace(ctx, old, next, req.Keep)
+		if err != nil || begun == nil {
+			return err
+		}
+		if old, err = s.startOver(ctx, begun, attempt); err != nil {
+			return err
+		}
+	}
+}

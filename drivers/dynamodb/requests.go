@@ -1,0 +1,150 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// get reads one item, consistently; nil if there is none. Names are the
+// attributes to transfer, none for all.
+func (s *session) get(ctx context.Context, key string, names ...string) (attributes, error) {
+	in := &dynamodb.GetItemInput{TableName: s.table, Key: keyOf(key), ConsistentRead: aws.Bool(true)}
+	in.ProjectionExpression, in.ExpressionAttributeNames = projection(names)
+	var out *dynamodb.GetItemOutput
+	err := s.do(ctx, func(ctx context.Context) (err error) {
+		out, err = s.client.GetItem(ctx, in)
+		return err
+	})
+	if err != nil || len(out.Item) == 0 {
+		return nil, err
+	}
+	return out.Item, nil
+}
+
+// getAll reads items by their keys, in requests of at most 100, and returns
+// those that are there, by key.
+func (s *session) getAll(ctx context.Context, consistent bool, keys []string, names ...string) (map[string]attributes, error) {
+	found := make(map[string]attributes, len(keys))
+	expression, aliases := projection(names)
+	for len(keys) > 0 {
+		n := min(maxGet, len(keys))
+		ask := types.KeysAndAttributes{ConsistentRead: aws.Bool(consistent), ProjectionExpression: expression, ExpressionAttributeNames: aliases}
+		for _, k := range keys[:n] {
+			ask.Keys = append(ask.Keys, keyOf(k))
+		}
+		keys = keys[n:]
+		for attempt := 0; len(ask.Keys) > 0; attempt++ {
+			var out *dynamodb.BatchGetItemOutput
+			err := s.do(ctx, func(ctx context.Context) (err error) {
+				out, err = s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*s.table: ask}})
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, a := range out.Responses[*s.table] {
+				if k, ok := a[keyAttribute].(*types.AttributeValueMemberS); ok {
+					found[k.Value] = a
+				}
+			}
+			rest := out.UnprocessedKeys[*s.table].Keys
+			if len(rest) == len(ask.Keys) {
+				if attempt == 8 {
+					return nil, fmt.Errorf("%w: the table %q is throttled; try again later, or give it more capacity", driver.ErrUnavailable, *s.table)
+				}
+				if !wait(ctx, attempt) {
+					return nil, ctx.Err()
+				}
+			}
+			ask.Keys = rest
+		}
+	}
+	return found, nil
+}
+
+// write puts and deletes items that nothing refers to yet or any more, in
+// requests of at most 25 items.
+func (s *session) write(ctx context.Context, requests []types.WriteRequest) error {
+	for len(requests) > 0 {
+		n, bytes := 0, 0
+		for n < min(maxWrite, len(requests)) && (n == 0 || bytes < 4<<20) {
+			bytes += writeSize(requests[n])
+			n++
+		}
+		batch := requests[:n]
+		requests = requests[n:]
+		for attempt := 0; len(batch) > 0; attempt++ {
+			var out *dynamodb.BatchWriteItemOutput
+			err := s.do(ctx, func(ctx context.Context) (err error) {
+				out, err = s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{*s.table: batch}})
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			rest := out.UnprocessedItems[*s.table]
+			if len(rest) == len(batch) && (attempt == 8 || !wait(ctx, attempt)) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				return fmt.Errorf("%w: the table %q is throttled; try again later, or give it more capacity", driver.ErrUnavailable, *s.table)
+			}
+			batch = rest
+		}
+	}
+	return nil
+}
+
+func writeSize(w types.WriteRequest) int {
+	if w.PutRequest == nil {
+		return 100
+	}
+	n := 1000
+	for _, name := range []string{"state", "data"} {
+		switch v := w.PutRequest.Item[name].(type) {
+		case *types.AttributeValueMemberS:
+			n += len(v.Value)
+		case *types.AttributeValueMemberB:
+			n += len(v.Value)
+		}
+	}
+	return n
+}
+
+func put(item attributes) types.WriteRequest {
+	return types.WriteRequest{PutRequest: &types.PutRequest{Item: item}}
+}
+
+func remove(key string) types.WriteRequest {
+	return types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: keyOf(key)}}
+}
+
+// projection names attributes by aliases, since many of them are words that
+// DynamoDB reserves.
+func projection(names []string) (*string, map[string]string) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	text := ""
+	aliases := make(map[string]string, len(names))
+	for i, name := range names {
+		if i > 0 {
+			text += ","
+		}
+		text += "#" + name
+		aliases["#"+name] = name
+	}
+	return &text, aliases
+}
+
+// infoNames are the attributes of an item without its payload.
+var infoNames = []string{
+	keyAttribute, "version", "id", "encoding", "size", "metadata", "created_at", "saved_at", "expires_at", "updated_at", "ttl",
+	"chunks", "parts", "digest", "life", "first", "swept", "ids", "large", "rewrite",
+}

@@ -1,0 +1,112 @@
+package dynamodb
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	s, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer b.leave()
+	for attempt := 0; ; attempt++ {
+		head, err := s.reread(ctx, req.Key, attempt)
+		if err != nil {
+			return err
+		}
+		if head == nil || head.Expired(req.Now) {
+			return driver.ErrNotFound
+		}
+		old, key := head, headKey(req.Key)
+		if req.Version != head.Version {
+			if head.first == 0 || req.Version < head.first || req.Version > head.Version {
+				return driver.ErrNotFound
+			}
+			key = versionKey(head.life, req.Version)
+			a, err := s.get(ctx, key)
+			if err != nil {
+				return err
+			}
+			if a == nil {
+				continue // trimmed or superseded meanwhile
+			}
+			if old, err = readItem(req.Key, a); err != nil {
+				return err
+			}
+		}
+		if old.ID != req.ID {
+			return driver.ErrNotFound
+		}
+		if again, err := s.exchange(ctx, head, old, key, req); err != nil || !again {
+			return err
+		}
+	}
+}
+
+// exchange puts another payload into an item that is otherwise to stay as it is,
+// and reports whether that has changed meanwhile.
+func (s *session) exchange(ctx context.Context, head, old *item, key string, req driver.RewriteRequest) (again bool, err error) {
+	next := *old
+	next.payload, next.Encoding, next.Size = req.Payload, req.Encoding, len(req.Payload)
+	next.chunks, next.parts, next.digest = "", 0, ""
+	next.rewrite, next.legacy = rewritten(old.rewrite), false
+	j := &journal{Key: req.Key}
+	parts := next.split(len(req.Payload) > maxInline)
+	for _, set := range []chunkSet{{old.chunks, old.parts}, {next.chunks, next.parts}} {
+		if set.Name != "" {
+			j.Chunks = append(j.Chunks, set)
+		}
+	}
+	if next.large && !head.large && old != head {
+		// A removal of the history must know that there are parts in it.
+		marked := *head
+		marked.large, marked.rewrite = true, rewritten(head.rewrite)
+		if err := s.putHead(ctx, head, &marked); err != nil {
+			_, failed := conditionFailed(err)
+			return failed, s.unlessFailed(ctx, err)
+		}
+	}
+	if err := s.open(ctx, j); err != nil {
+		return false, err
+	}
+	if err := s.write(ctx, parts); err != nil {
+		return false, err
+	}
+	if j.outlived() {
+		return false, fmt.Errorf("%w: this change was held up for too long and was given up; try again", driver.ErrUnavailable)
+	}
+	item := next.stored(key)
+	if old == head {
+		item = next.head()
+	}
+	in := &dynamodb.PutItemInput{TableName: s.table, Item: item}
+	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
+	err = s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := s.client.PutItem(ctx, in, once)
+		return err
+	})
+	if err != nil {
+		_, failed := conditionFailed(err)
+		if failed {
+			return true, s.finish(ctx, j)
+		}
+		return false, s.explain(ctx, err)
+	}
+	j.keep(next.chunks)
+	return false, s.cleanQuietly(ctx, j)
+}
+
+// unlessFailed explains an error other than that of a condition.
+func (s *session) unlessFailed(ctx context.Context, err error) error {
+	if _, failed := conditionFailed(err); failed {
+		return nil
+	}
+	return s.explain(ctx, err)
+}
