@@ -48,3 +48,19 @@ func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
 		}
 	}), nil
 }
+
+// use remembers a client. b.mu is held, or the backend is new.
+func (b *backend) use(client *dynamodb.Client) {
+	b.client = client
+	b.credentials, _ = client.Options().Credentials.(*aws.CredentialsCache)
+}
+
+// release is called once, when the backend is closed and nothing is under way.
+func (b *backend) release() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.transport != nil {
+		b.transport.CloseIdleConnections()
+	}
+	return nil
+}

@@ -30,10 +30,20 @@ import (
 // Older versions that a longer history drops are removed ten at a time by a later
 // save, in its step 2, from swept on: they need no journal.
 
+// A sweep is the versions of a life below some version, which are no more.
+type sweep struct {
+	life  string
+	below int64
+}
+
+// sweepBatch is how many versions a history has dropped before one save removes
+// them.
+const sweepBatch = 10
+
 // replace makes next the head in place of old, which is nil where there is
 // none. If old is the head no more, nothing was done, and replace returns what it
 // has begun, for startOver.
-func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun *journal, err error) {
+func (op *operation) replace(ctx context.Context, old, next *item, keep int) (begun *journal, err error) {
 	goesOn := old != nil && next.life == old.life && next.Version == old.Version+1
 	if goesOn && old.legacy {
 		goesOn = keep > 1 // its item is no version of ours until it is copied
@@ -42,7 +52,7 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun
 	j := &journal{Key: next.Key}
 	var before []types.WriteRequest
 	if goesOn && keep > 1 {
-		if before, err = s.supersede(ctx, old, next, keep); err != nil {
+		if before, err = op.supersede(ctx, old, next, keep); err != nil {
 			return nil, err
 		}
 		if old.first == 0 && old.swept == 0 { // a head that knows of no older versions
@@ -55,19 +65,19 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun
 	if next.chunks != "" {
 		j.Chunks = append(j.Chunks, chunkSet{next.chunks, next.parts})
 	}
-	if err := s.open(ctx, j); err != nil {
+	if err := op.open(ctx, j); err != nil {
 		return nil, err
 	}
-	if err := s.write(ctx, append(parts, before...)); err != nil {
+	if err := op.write(ctx, append(parts, before...)); err != nil {
 		return nil, err
 	}
 	if goesOn && keep > 1 && old.sweeps() {
 		// Another attempt must not take so long again, or it would never be
 		// quicker than those who change the head.
-		s.gone = sweep{old.life, old.first}
+		op.gone = sweep{old.life, old.first}
 	}
 	if goesOn && keep > 1 {
-		if stale, err := s.putOlder(ctx, old); err != nil {
+		if stale, err := op.putOlder(ctx, old); err != nil {
 			return nil, err
 		} else if stale {
 			return j, nil
@@ -76,7 +86,7 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun
 	if j.outlived() {
 		return nil, fmt.Errorf("%w: this save was held up for too long and was given up; save again", driver.ErrUnavailable)
 	}
-	if err := s.putHead(ctx, old, next); err != nil {
+	if err := op.putHead(ctx, old, next); err != nil {
 		if _, failed := conditionFailed(err); failed {
 			// Who was quicker may have removed the thread, and not our copy of old.
 			if goesOn && keep > 1 {
@@ -84,7 +94,7 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun
 			}
 			return j, nil
 		}
-		info, err := s.recognise(ctx, next.Key, next.ID, err)
+		info, err := op.recognise(ctx, next.Key, next.ID, err)
 		if err != nil {
 			return nil, err
 		}
@@ -94,12 +104,12 @@ func (s *session) replace(ctx context.Context, old, next *item, keep int) (begun
 	if next.first != 0 && next.first <= j.From {
 		j.From = 0
 	}
-	return nil, s.cleanQuietly(ctx, j)
+	return nil, op.cleanQuietly(ctx, j)
 }
 
 // supersede plans the history of the new head: the present one becomes an older
 // version. It returns what is to be written before.
-func (s *session) supersede(ctx context.Context, old, next *item, keep int) ([]types.WriteRequest, error) {
+func (op *operation) supersede(ctx context.Context, old, next *item, keep int) ([]types.WriteRequest, error) {
 	first := old.Version
 	if old.first != 0 {
 		first = old.first
@@ -123,10 +133,10 @@ func (s *session) supersede(ctx context.Context, old, next *item, keep int) ([]t
 		}
 		return requests, nil
 	}
-	if s.gone == (sweep{old.life, old.first}) {
+	if op.gone == (sweep{old.life, old.first}) {
 		return requests, nil
 	}
-	swept, err := s.removals(ctx, old, old.swept, old.first-1)
+	swept, err := op.removals(ctx, old, old.swept, old.first-1)
 	return append(requests, swept...), err
 }
 
@@ -137,18 +147,18 @@ func (i *item) sweeps() bool { return i.swept != 0 && i.first-i.swept >= sweepBa
 // putOlder stores a head as an older version, and reports whether that is one
 // already which Rewrite has changed since the head was read. A save that was
 // overtaken must not bring back what that has replaced.
-func (s *session) putOlder(ctx context.Context, old *item) (stale bool, err error) {
+func (op *operation) putOlder(ctx context.Context, old *item) (stale bool, err error) {
 	condition := "attribute_not_exists(" + keyAttribute + ") OR attribute_not_exists(#rewrite)"
 	in := &dynamodb.PutItemInput{
-		TableName: s.table, Item: old.stored(versionKey(old.life, old.Version)),
+		TableName: op.table, Item: old.stored(versionKey(old.life, old.Version)),
 		ConditionExpression: &condition, ExpressionAttributeNames: map[string]string{"#rewrite": "rewrite"},
 	}
 	if old.rewrite != "" {
 		condition += " OR #rewrite <= :rewrite"
 		in.ExpressionAttributeValues = attributes{":rewrite": str(old.rewrite)}
 	}
-	err = s.do(ctx, func(ctx context.Context) error {
-		_, err := s.client.PutItem(ctx, in)
+	err = op.do(ctx, func(ctx context.Context) error {
+		_, err := op.client.PutItem(ctx, in)
 		if _, stale = conditionFailed(err); stale {
 			return nil
 		}
@@ -183,11 +193,11 @@ func (i *item) split(large bool) []types.WriteRequest {
 
 // putHead writes a head on condition that the one before it is still there as it
 // was read. The error is DynamoDB's own.
-func (s *session) putHead(ctx context.Context, old, next *item) error {
-	in := &dynamodb.PutItemInput{TableName: s.table, Item: next.head()}
+func (op *operation) putHead(ctx context.Context, old, next *item) error {
+	in := &dynamodb.PutItemInput{TableName: op.table, Item: next.head()}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
-	return s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
-		_, err := s.client.PutItem(ctx, in, once)
+	return op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := op.client.PutItem(ctx, in, once)
 		return err
 	})
 }

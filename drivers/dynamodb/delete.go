@@ -10,22 +10,16 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Delete implements driver.Backend: one request for a thread that has no other
-// items. With them, the head goes first, which makes the thread absent at once.
-func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.leave()
+// delete removes a thread: the head first, which makes the thread absent at once.
+func (op *operation) delete(ctx context.Context, req driver.DeleteRequest) error {
 	condition := "attribute_not_exists(#first) AND attribute_not_exists(#swept) AND attribute_not_exists(#chunks)"
 	var before attributes
 	failed := false
 	// The condition holds for a later life of the thread too: sent again after a
 	// lost reply, the request could remove a thread that was made after it.
-	err = s.once(ctx, func(ctx context.Context, o func(*dynamodb.Options)) error {
-		_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: s.table, Key: keyOf(headKey(req.Key)),
+	err := op.once(ctx, func(ctx context.Context, o func(*dynamodb.Options)) error {
+		_, err := op.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: op.table, Key: keyOf(headKey(req.Key)),
 			ConditionExpression:                 &condition,
 			ExpressionAttributeNames:            map[string]string{"#first": "first", "#swept": "swept", "#chunks": "chunks"},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -38,23 +32,23 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if ambiguous(err) && ctx.Err() == nil {
 		look, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		if head, lookErr := s.head(look, req.Key); lookErr == nil && head == nil {
+		if head, lookErr := op.head(look, req.Key); lookErr == nil && head == nil {
 			return nil
 		}
 	}
 	if err != nil || !failed {
-		return s.explain(ctx, err)
+		return op.explain(ctx, err)
 	}
 	head, err := readItem(req.Key, before)
 	if err != nil || head == nil {
 		return err
 	}
 	for life, attempt := head.life, 0; ; attempt++ {
-		again, err := s.removeThread(ctx, head)
+		again, err := op.removeThread(ctx, head)
 		if err != nil || !again {
 			return err
 		}
-		head, err = s.reread(ctx, req.Key, attempt)
+		head, err = op.reread(ctx, req.Key, attempt)
 		if err != nil || head == nil || head.life != life {
 			return err // in a new life: in between there was no thread
 		}
@@ -63,17 +57,17 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 
 // removeThread removes a thread as its head was read, and reports whether that
 // has changed meanwhile.
-func (s *session) removeThread(ctx context.Context, head *item) (again bool, err error) {
+func (op *operation) removeThread(ctx context.Context, head *item) (again bool, err error) {
 	j := &journal{Key: head.Key}
 	j.drops(head)
-	if err := s.open(ctx, j); err != nil {
+	if err := op.open(ctx, j); err != nil {
 		return false, err
 	}
-	in := &dynamodb.DeleteItemInput{TableName: s.table, Key: keyOf(headKey(head.Key))}
+	in := &dynamodb.DeleteItemInput{TableName: op.table, Key: keyOf(headKey(head.Key))}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(head)
 	failed := false
-	err = s.do(ctx, func(ctx context.Context) error {
-		_, err := s.client.DeleteItem(ctx, in)
+	err = op.do(ctx, func(ctx context.Context) error {
+		_, err := op.client.DeleteItem(ctx, in)
 		if _, failed = conditionFailed(err); failed {
 			return nil
 		}
@@ -85,32 +79,27 @@ func (s *session) removeThread(ctx context.Context, head *item) (again bool, err
 	case failed:
 		// It was saved meanwhile, or an earlier attempt has removed it: the
 		// head tells which.
-		return true, s.finish(ctx, j)
+		return true, op.finish(ctx, j)
 	}
-	return false, s.cleanQuietly(ctx, j)
+	return false, op.cleanQuietly(ctx, j)
 }
 
-// Purge implements driver.Purger. It looks at every thread of the namespace, and
-// at the journals of writers that have died.
-func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer b.leave()
+// purge removes the threads of a namespace that have expired, and what writers
+// that have died may have left.
+func (op *operation) purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
 	var purged int64
-	for page, err := range s.pages(ctx, listing{namespace: namespace}) {
+	for page, err := range op.pages(ctx, listing{namespace: namespace}) {
 		if err != nil {
 			return purged, err
 		}
 		for _, head := range page {
 			if head.legacy && head.Expired(now) { // a list is without what it is removed by
-				if head, err = s.head(ctx, head.Key); err != nil {
+				if head, err = op.head(ctx, head.Key); err != nil {
 					return purged, err
 				}
 			}
 			for attempt := 0; head != nil && head.Expired(now); attempt++ {
-				again, err := s.removeThread(ctx, head)
+				again, err := op.removeThread(ctx, head)
 				if err != nil {
 					return purged, err
 				}
@@ -118,13 +107,13 @@ func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (i
 					purged++
 					break
 				}
-				if head, err = s.reread(ctx, head.Key, attempt); err != nil {
+				if head, err = op.reread(ctx, head.Key, attempt); err != nil {
 					return purged, err
 				}
 			}
 		}
 	}
-	journals, err := s.journals(ctx, namespace)
+	journals, err := op.journals(ctx, namespace)
 	if err != nil {
 		return purged, err
 	}
@@ -132,7 +121,7 @@ func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (i
 		if time.Since(j.At) < journalAge {
 			continue
 		}
-		if err := s.finish(ctx, j); err != nil {
+		if err := op.finish(ctx, j); err != nil {
 			return purged, err
 		}
 	}

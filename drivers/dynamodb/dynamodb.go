@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 func init() { checkpoint.Register("dynamodb", Driver{}) }
@@ -35,19 +37,17 @@ func (Driver) ExampleDSN(name string) string { return name + "://agent-checkpoin
 // closing. Region, Endpoint and Profile of cfg are not looked at.
 func New(client *dynamodb.Client, cfg Config) driver.Backend { return newBackend(client, cfg) }
 
+// A backend is a handle on one table.
 type backend struct {
-	cfg Config
-	bad error // of a Config that ParseConfig did not make
+	cfg      Config
+	bad      error // of a Config that ParseConfig did not make
+	inflight *backends.Inflight
 
-	mu        sync.Mutex
-	client    *dynamodb.Client // nil until the first request
-	transport *http.Transport  // of the client that the backend has made
-
+	mu          sync.Mutex
+	client      *dynamodb.Client      // nil until the first operation
 	credentials *aws.CredentialsCache // of the client, if it has one
-
-	index  string // the index to list by, or NoIndex; "" until it is known
-	closed bool
-	inside int // operations under way
+	transport   *http.Transport       // of a client that the backend has made
+	index       string                // the index to list by, or NoIndex; "" until it is known
 }
 
 var (
@@ -60,70 +60,18 @@ var (
 
 func newBackend(client *dynamodb.Client, cfg Config) *backend {
 	b := &backend{cfg: cfg, bad: cfg.check(), index: cfg.Index}
+	b.inflight = backends.NewInflight(b.release)
 	if client != nil {
 		b.use(client)
 	}
 	return b
 }
 
-func (b *backend) use(client *dynamodb.Client) {
-	b.client = client
-	b.credentials, _ = client.Options().Credentials.(*aws.CredentialsCache)
-}
-
 // Format implements fmt.Formatter: what the client holds is not printed.
 func (b *backend) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "dynamodb(%s)", b.cfg.Table) }
 
-// enter begins an operation, which leave ends.
-func (b *backend) enter(ctx context.Context) (*session, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.closed {
-		return nil, driver.ErrClosed
-	}
-	if b.bad != nil {
-		return nil, b.bad
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if b.client == nil {
-		client, err := b.connect(ctx)
-		if err != nil {
-			return nil, err
-		}
-		b.use(client)
-	}
-	b.inside++
-	return &session{backend: b, client: b.client, table: aws.String(b.cfg.Table)}, nil
-}
-
-func (b *backend) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.inside--
-	b.release()
-}
-
-// release closes idle connections once the backend is closed and nothing is
-// under way.
-func (b *backend) release() {
-	if b.closed && b.inside == 0 && b.transport != nil {
-		b.transport.CloseIdleConnections()
-	}
-}
-
-// Close implements driver.Backend.
-func (b *backend) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.closed = true
-	b.release()
-	return nil
-}
-
-// A session is one operation of a backend.
-type session struct {
+// An operation is one call of a backend's method, or one page of an iterator.
+type operation struct {
 	*backend
 	client    *dynamodb.Client
 	table     *string
@@ -131,22 +79,151 @@ type session struct {
 	gone      sweep // what a save has removed in an attempt that failed
 }
 
-// A sweep is the versions of a life below some version, which are no more.
-type sweep struct {
-	life  string
-	below int64
+// begin begins an operation: a closed backend is reported before anything else,
+// and a context that has ended means that nothing happens. After a nil error end
+// has to follow.
+func (b *backend) begin(ctx context.Context) (*operation, error) {
+	if !b.inflight.Enter() {
+		return nil, driver.ErrClosed
+	}
+	op, err := b.ready(ctx)
+	if err != nil {
+		b.inflight.Leave()
+		return nil, err
+	}
+	return op, nil
 }
 
-// Limits of what goes into one request.
-const (
-	requestTime = 9 * time.Second // for one request with its repetitions, where ctx allows longer
-	onceTime    = 6 * time.Second // for one that is applied once, since
-	lookTime    = 3 * time.Second // a look at what became of it follows
-	maxGet      = 100             // items of a BatchGetItem
-	maxWrite    = 25              // items of a BatchWriteItem
-	maxInline   = 395_000         // bytes of payload beside the rest of an item, which has 409,600 at most
-	chunkSize   = 390_000         // bytes of a part of a larger payload
-	maxParts    = 4096
-	attempts    = 50 // to change a thread that others change at the same time, a tenth of a second apart
-	sweepBatch  = 10 // versions that a history has dropped before one save removes them
-)
+func (b *backend) ready(ctx context.Context) (*operation, error) {
+	if b.bad != nil {
+		return nil, b.bad
+	}
+	if err := backends.Ended(ctx); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.client == nil {
+		client, err := b.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		b.use(client)
+	}
+	return &operation{backend: b, client: b.client, table: aws.String(b.cfg.Table)}, nil
+}
+
+func (op *operation) end() { op.inflight.Leave() }
+
+// Ping implements driver.Backend: it checks the table's key and looks for the
+// index, and makes the table where it is missing and create_table asks for it.
+func (b *backend) Ping(ctx context.Context) error {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	return op.prepare(ctx)
+}
+
+// Save implements driver.Backend: one conditional write of a state that fits into
+// an item, where one version is kept.
+func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	unsettled := driver.Info{Key: req.Key, ID: req.ID}
+	op, err := b.begin(ctx)
+	if err != nil {
+		return unsettled, err
+	}
+	defer op.end()
+	info, err := op.save(ctx, req)
+	if err != nil {
+		return unsettled, err
+	}
+	return info, nil
+}
+
+// Import implements driver.Importer.
+func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	return op.take(ctx, req)
+}
+
+// Rewrite implements driver.Rewriter.
+func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	return op.rewrite(ctx, req)
+}
+
+// Load implements driver.Backend: one consistent read of the latest checkpoint,
+// two of an older version, and more for a payload that is in parts.
+func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return driver.Checkpoint{}, err
+	}
+	defer op.end()
+	return op.load(ctx, req)
+}
+
+// Delete implements driver.Backend: one request for a thread that has no other
+// items. With them, the head goes first, which makes the thread absent at once.
+func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	return op.delete(ctx, req)
+}
+
+// Purge implements driver.Purger. It looks at every thread of the namespace, and
+// at the journals of writers that have died.
+func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer op.end()
+	return op.purge(ctx, namespace, now)
+}
+
+// List implements driver.Backend. With an index, a page is one Query of names
+// and one BatchGetItem of their heads without payloads. Without one it is a Scan
+// of the table, sorted in memory.
+func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+	return b.list(ctx, req)
+}
+
+// History implements driver.Backend: one read for the head, and one request for
+// each 100 older versions.
+func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+	return b.history(ctx, req)
+}
+
+// Namespaces implements driver.NamespaceLister. It reads the whole index, which
+// holds names only, or without one the whole table.
+func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		found, err := b.namespaces(ctx)
+		if err != nil {
+			yield("", err)
+			return
+		}
+		for _, ns := range found {
+			if !yield(ns, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Close implements driver.Backend. Operations under way finish.
+func (b *backend) Close() error { return b.inflight.Close() }

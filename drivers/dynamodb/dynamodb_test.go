@@ -272,11 +272,11 @@ func TestCrashPoints(t *testing.T) {
 // finishJournals does what Purge does an hour later.
 func finishJournals(t *testing.T, b driver.Backend) {
 	t.Helper()
-	s, err := b.(*backend).enter(t.Context())
+	s, err := b.(*backend).begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.(*backend).leave()
+	defer s.end()
 	journals, err := s.journals(t.Context(), "agents")
 	if err != nil {
 		t.Fatal(err)

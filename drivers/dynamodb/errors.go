@@ -10,12 +10,13 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // ambiguous reports whether a request that failed may have been applied: there
 // was no answer, or one that says that the service failed.
 func ambiguous(err error) bool {
-	if err == nil || refused(err) || isOurs(err) {
+	if err == nil || refused(err) || backends.Classified(err) {
 		return false
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
@@ -35,19 +36,19 @@ func conditionFailed(err error) (attributes, bool) {
 // explain turns an error of the SDK into one of package driver that says what to
 // do about it. The SDK's texts may name hosts and account numbers, and are not
 // shown.
-func (s *session) explain(ctx context.Context, err error) error {
+func (op *operation) explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case isOurs(err):
+	case backends.Classified(err):
 		return err
 	}
 	unavailable := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{driver.ErrUnavailable}, args...)...)
 	}
-	table := s.cfg.Table
+	table := op.cfg.Table
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
 		if errors.As(err, new(*net.OpError)) || errors.Is(err, context.DeadlineExceeded) {
@@ -73,13 +74,4 @@ func (s *session) explain(ctx context.Context, err error) error {
 	default:
 		return unavailable("DynamoDB answered %s", code)
 	}
-}
-
-func isOurs(err error) bool {
-	for _, own := range []error{driver.ErrNotFound, driver.ErrConflict, driver.ErrClosed, driver.ErrInvalid, driver.ErrTooLarge, driver.ErrUnavailable, driver.ErrCorrupt} {
-		if errors.Is(err, own) {
-			return true
-		}
-	}
-	return false
 }

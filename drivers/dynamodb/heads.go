@@ -18,6 +18,7 @@ import (
 type listing struct {
 	namespace, low, high string
 	limit                int
+	nothing              bool // no name can lie between the bounds
 }
 
 // holds reports whether a name is asked for.
@@ -26,50 +27,56 @@ func (l listing) holds(name string) bool {
 }
 
 // pages yields the heads of a listing, dead and alive, in the order of their
-// names.
-func (s *session) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error] {
+// names. Each page is an operation.
+func (b *backend) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error] {
 	return func(yield func([]*item, error) bool) {
-		index, err := s.listIndex(ctx)
-		switch {
-		case err != nil:
-			yield(nil, err)
-		case index == NoIndex:
-			heads, err := s.scan(ctx, l)
-			if err != nil || len(heads) > 0 {
-				yield(heads, err)
+		var start attributes
+		for {
+			heads, next, err := b.page(ctx, l, start)
+			if err != nil {
+				yield(nil, err)
+				return
 			}
-		default:
-			s.query(ctx, index, l, yield)
+			if len(heads) > 0 && !yield(heads, nil) || next == nil {
+				return
+			}
+			start = next
 		}
 	}
 }
 
-// query yields pages from the index.
-func (s *session) query(ctx context.Context, index string, l listing, yield func([]*item, error) bool) {
-	var start attributes
-	for {
-		keys, next, err := s.queryNames(ctx, index, l, start)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		heads, err := s.heads(ctx, l.namespace, keys)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		if len(heads) > 0 && !yield(heads, nil) || next == nil {
-			return
-		}
-		start = next
+// page returns the heads from start on, and where the next page begins, nil after
+// the last.
+func (b *backend) page(ctx context.Context, l listing, start attributes) ([]*item, attributes, error) {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
+	defer op.end()
+	if l.nothing {
+		return nil, nil, nil
+	}
+	index, err := op.listIndex(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if index == NoIndex {
+		heads, err := op.scan(ctx, l)
+		return heads, nil, err
+	}
+	found, next, err := op.queryNames(ctx, index, l, start)
+	if err != nil {
+		return nil, nil, err
+	}
+	heads, err := op.heads(ctx, l.namespace, found)
+	return heads, next, err
 }
 
 // queryNames returns a page of names from the index, and where the next begins.
-func (s *session) queryNames(ctx context.Context, index string, l listing, start attributes) ([]string, attributes, error) {
+func (op *operation) queryNames(ctx context.Context, index string, l listing, start attributes) ([]string, attributes, error) {
 	condition := "#list = :list"
 	in := &dynamodb.QueryInput{
-		TableName: s.table, IndexName: &index,
+		TableName: op.table, IndexName: &index,
 		ExpressionAttributeNames:  map[string]string{"#list": listAttribute},
 		ExpressionAttributeValues: attributes{":list": str(l.namespace)},
 		ExclusiveStartKey:         start,
@@ -94,8 +101,8 @@ func (s *session) queryNames(ctx context.Context, index string, l listing, start
 	}
 	in.KeyConditionExpression = &condition
 	var out *dynamodb.QueryOutput
-	err := s.do(ctx, func(ctx context.Context) (err error) {
-		out, err = s.client.Query(ctx, in)
+	err := op.do(ctx, func(ctx context.Context) (err error) {
+		out, err = op.client.Query(ctx, in)
 		return err
 	})
 	if err != nil {
@@ -113,7 +120,7 @@ func (s *session) queryNames(ctx context.Context, index string, l listing, start
 
 // heads reads the heads of some threads, in their order, without payloads. The
 // read is consistent: what is listed is what was saved last.
-func (s *session) heads(ctx context.Context, namespace string, threads []string) ([]*item, error) {
+func (op *operation) heads(ctx context.Context, namespace string, threads []string) ([]*item, error) {
 	if len(threads) == 0 {
 		return nil, nil
 	}
@@ -121,7 +128,7 @@ func (s *session) heads(ctx context.Context, namespace string, threads []string)
 	for _, thread := range threads {
 		keys = append(keys, headKey(driver.Key{Namespace: namespace, Thread: thread}))
 	}
-	found, err := s.getAll(ctx, true, keys, infoNames...)
+	found, err := op.getAll(ctx, true, keys, infoNames...)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +141,7 @@ func (s *session) heads(ctx context.Context, namespace string, threads []string)
 		key := driver.Key{Namespace: namespace, Thread: thread}
 		head, err := readItem(key, a)
 		if err == nil && head.legacy { // written since; its id and size are known by its state only
-			head, err = s.head(ctx, key)
+			head, err = op.head(ctx, key)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("thread %q: %w", thread, err)
@@ -148,7 +155,7 @@ func (s *session) heads(ctx context.Context, namespace string, threads []string)
 }
 
 // scan reads the heads of a namespace from the whole table and sorts them.
-func (s *session) scan(ctx context.Context, l listing) ([]*item, error) {
+func (op *operation) scan(ctx context.Context, l listing) ([]*item, error) {
 	var heads []*item
 	filter := "#list = :list"
 	values := attributes{":list": str(l.namespace)}
@@ -160,7 +167,7 @@ func (s *session) scan(ctx context.Context, l listing) ([]*item, error) {
 	} else {
 		extra = extra[:2]
 	}
-	err := s.scanAll(ctx, filter, values, append(extra, infoNames...), func(a attributes) error {
+	err := op.scanAll(ctx, filter, values, append(extra, infoNames...), func(a attributes) error {
 		r := &reader{a: a}
 		thread := r.text(nameAttribute)
 		if thread == "" {
@@ -182,17 +189,17 @@ func (s *session) scan(ctx context.Context, l listing) ([]*item, error) {
 }
 
 // scanAll reads the items of the table that a filter lets through.
-func (s *session) scanAll(ctx context.Context, filter string, values attributes, attributeNames []string, each func(attributes) error) error {
+func (op *operation) scanAll(ctx context.Context, filter string, values attributes, attributeNames []string, each func(attributes) error) error {
 	expression, aliases := projection(attributeNames)
 	aliases["#list"] = listAttribute
 	in := &dynamodb.ScanInput{
-		TableName: s.table, FilterExpression: &filter, ProjectionExpression: expression, ConsistentRead: aws.Bool(true),
+		TableName: op.table, FilterExpression: &filter, ProjectionExpression: expression, ConsistentRead: aws.Bool(true),
 		ExpressionAttributeNames: aliases, ExpressionAttributeValues: values,
 	}
 	for {
 		var out *dynamodb.ScanOutput
-		err := s.do(ctx, func(ctx context.Context) (err error) {
-			out, err = s.client.Scan(ctx, in)
+		err := op.do(ctx, func(ctx context.Context) (err error) {
+			out, err = op.client.Scan(ctx, in)
 			return err
 		})
 		if err != nil {

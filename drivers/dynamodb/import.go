@@ -7,14 +7,9 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Import implements driver.Importer.
-func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.leave()
-	old, err := s.head(ctx, req.Key)
+// take writes a checkpoint of another store as it is.
+func (op *operation) take(ctx context.Context, req driver.ImportRequest) error {
+	old, err := op.head(ctx, req.Key)
 	if err != nil {
 		return err
 	}
@@ -27,7 +22,7 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 				return nil
 			case req.Version <= old.Version:
 				if old.first != 0 && req.Version >= old.first && req.Version < old.Version {
-					items, complete, err := s.versions(ctx, old, req.Version, req.Version)
+					items, complete, err := op.versions(ctx, old, req.Version, req.Version)
 					if err != nil {
 						return err
 					}
@@ -40,11 +35,11 @@ func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
 				next.life = old.life
 			}
 		}
-		begun, err := s.replace(ctx, old, next, req.Keep)
+		begun, err := op.replace(ctx, old, next, req.Keep)
 		if err != nil || begun == nil {
 			return err
 		}
-		if old, err = s.startOver(ctx, begun, attempt); err != nil {
+		if old, err = op.startOver(ctx, begun, attempt); err != nil {
 			return err
 		}
 	}

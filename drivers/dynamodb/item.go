@@ -39,6 +39,13 @@ type item struct {
 	foreign attributes // what a change of it is known by, see foreignNames
 }
 
+// Limits of an item, which has 409,600 bytes at most.
+const (
+	maxInline = 395_000 // bytes of payload beside the rest of an item
+	chunkSize = 390_000 // bytes of a part of a larger payload
+	maxParts  = 4096
+)
+
 // foreignNames are the attributes that another program writes beside the key.
 var foreignNames = []string{"state", "updated_at", "ttl"}
 

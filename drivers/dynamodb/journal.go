@@ -85,7 +85,7 @@ func (j *journal) keep(chunks string) {
 }
 
 // open writes the journal, if it says anything.
-func (s *session) open(ctx context.Context, j *journal) error {
+func (op *operation) open(ctx context.Context, j *journal) error {
 	if j.empty() {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (s *session) open(ctx context.Context, j *journal) error {
 	a := keyOf(journalKey(j.ID))
 	a[listAttribute], a[nameAttribute] = str(journalList(j.Key.Namespace)), str(j.ID)
 	a["journal"] = str(string(text))
-	return s.write(ctx, []types.WriteRequest{put(a)})
+	return op.write(ctx, []types.WriteRequest{put(a)})
 }
 
 func readJournal(a attributes) (*journal, error) {
@@ -115,23 +115,23 @@ func readJournal(a attributes) (*journal, error) {
 }
 
 // clean removes what the journal names, and the journal if it was written.
-func (s *session) clean(ctx context.Context, j *journal) error {
+func (op *operation) clean(ctx context.Context, j *journal) error {
 	var requests []types.WriteRequest
 	for _, set := range j.Chunks {
 		requests = append(requests, removeParts(set)...)
 	}
 	if j.From != 0 {
 		head := &item{Info: driver.Info{Key: j.Key, Version: j.Latest}, life: j.Life, large: j.Large}
-		removed, err := s.removals(ctx, head, j.From, j.To)
+		removed, err := op.removals(ctx, head, j.From, j.To)
 		if err != nil {
 			return err
 		}
 		requests = append(requests, removed...)
 	}
-	if err := s.write(ctx, distinct(requests)); err != nil || j.ID == "" {
+	if err := op.write(ctx, distinct(requests)); err != nil || j.ID == "" {
 		return err
 	}
-	return s.write(ctx, []types.WriteRequest{remove(journalKey(j.ID))})
+	return op.write(ctx, []types.WriteRequest{remove(journalKey(j.ID))})
 }
 
 // distinct leaves out removals of what is removed already: a head and its copy
@@ -149,24 +149,24 @@ func distinct(removals []types.WriteRequest) []types.WriteRequest {
 
 // cleanQuietly is clean after a change that has been made: what it could not
 // remove is left to Purge.
-func (s *session) cleanQuietly(ctx context.Context, j *journal) error {
-	_ = s.clean(ctx, j)
+func (op *operation) cleanQuietly(ctx context.Context, j *journal) error {
+	_ = op.clean(ctx, j)
 	return nil
 }
 
 // finish does what the writer of a journal, which is dead or was too slow, has
 // not done.
-func (s *session) finish(ctx context.Context, j *journal) error {
-	head, err := s.head(ctx, j.Key, infoNames...)
+func (op *operation) finish(ctx context.Context, j *journal) error {
+	head, err := op.head(ctx, j.Key, infoNames...)
 	if err != nil {
 		return err
 	}
-	return s.finishBeside(ctx, j, head)
+	return op.finishBeside(ctx, j, head)
 }
 
 // finishBeside is finish with the head as it was read after the writer gave up;
 // nil is none.
-func (s *session) finishBeside(ctx context.Context, j *journal, head *item) error {
+func (op *operation) finishBeside(ctx context.Context, j *journal, head *item) error {
 	if head != nil {
 		if j.From != 0 && head.life == j.Life {
 			// In one life the lowest version that the head refers to only
@@ -184,7 +184,7 @@ func (s *session) finishBeside(ctx context.Context, j *journal, head *item) erro
 		}
 		j.keep(head.chunks)
 		if len(j.Chunks) > 0 && head.first != 0 {
-			kept, _, err := s.versions(ctx, head, head.first, head.Version-1)
+			kept, _, err := op.versions(ctx, head, head.first, head.Version-1)
 			if err != nil {
 				return err
 			}
@@ -193,12 +193,12 @@ func (s *session) finishBeside(ctx context.Context, j *journal, head *item) erro
 			}
 		}
 	}
-	return s.clean(ctx, j)
+	return op.clean(ctx, j)
 }
 
 // journals returns the journals of a namespace.
-func (s *session) journals(ctx context.Context, namespace string) ([]*journal, error) {
-	index, err := s.listIndex(ctx)
+func (op *operation) journals(ctx context.Context, namespace string) ([]*journal, error) {
+	index, err := op.listIndex(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -211,13 +211,13 @@ func (s *session) journals(ctx context.Context, namespace string) ([]*journal, e
 		return err
 	}
 	if index == NoIndex {
-		err := s.scanAll(ctx, "#list = :list", attributes{":list": str(journalList(namespace))}, []string{keyAttribute, "journal"}, take)
+		err := op.scanAll(ctx, "#list = :list", attributes{":list": str(journalList(namespace))}, []string{keyAttribute, "journal"}, take)
 		return found, err
 	}
 	l := listing{namespace: journalList(namespace)}
 	var start attributes
 	for {
-		ids, next, err := s.queryNames(ctx, index, l, start)
+		ids, next, err := op.queryNames(ctx, index, l, start)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +225,7 @@ func (s *session) journals(ctx context.Context, namespace string) ([]*journal, e
 		for _, id := range ids {
 			keys = append(keys, journalKey(id))
 		}
-		items, err := s.getAll(ctx, true, keys)
+		items, err := op.getAll(ctx, true, keys)
 		if err != nil {
 			return nil, err
 		}
@@ -241,7 +241,7 @@ func (s *session) journals(ctx context.Context, namespace string) ([]*journal, e
 }
 
 // removals returns what removes the older versions from low to high of a life.
-func (s *session) removals(ctx context.Context, head *item, low, high int64) ([]types.WriteRequest, error) {
+func (op *operation) removals(ctx context.Context, head *item, low, high int64) ([]types.WriteRequest, error) {
 	var requests []types.WriteRequest
 	for v := low; v <= high; v++ {
 		requests = append(requests, remove(versionKey(head.life, v)))
@@ -251,7 +251,7 @@ func (s *session) removals(ctx context.Context, head *item, low, high int64) ([]
 	}
 	// Parts and markers are known by the versions alone.
 	for ; low <= high; low += maxGet {
-		items, _, err := s.versions(ctx, head, low, min(high, low+maxGet-1))
+		items, _, err := op.versions(ctx, head, low, min(high, low+maxGet-1))
 		if err != nil {
 			return nil, err
 		}

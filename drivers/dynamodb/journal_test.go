@@ -10,18 +10,18 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// inside returns a session, as an operation under way has it.
-func inside(t testing.TB, b driver.Backend) *session {
+// inside returns an operation under way.
+func inside(t testing.TB, b driver.Backend) *operation {
 	t.Helper()
-	s, err := b.(*backend).enter(t.Context())
+	s, err := b.(*backend).begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.(*backend).leave)
+	t.Cleanup(s.end)
 	return s
 }
 
-func mustHead(t testing.TB, s *session, thread string) *item {
+func mustHead(t testing.TB, s *operation, thread string) *item {
 	t.Helper()
 	head, err := s.head(t.Context(), driver.Key{Namespace: "agents", Thread: thread})
 	if err != nil || head == nil {

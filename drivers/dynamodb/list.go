@@ -15,24 +15,13 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/names"
 )
 
-// List implements driver.Backend. With an index, a page is one Query of names
-// and one BatchGetItem of their heads without payloads. Without one it is a Scan
-// of the table, sorted in memory.
-func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
+// list reads page by page: between two of them the loop's body may take as long
+// as it likes.
+func (b *backend) list(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 	return func(yield func(driver.Info, error) bool) {
-		s, err := b.enter(ctx)
-		if err != nil {
-			yield(driver.Info{}, err)
-			return
-		}
-		// The loop's body may take as long as it likes, and close the backend.
-		b.leave()
-		low, high, ok := names.Range(req.Prefix, req.After)
-		if !ok {
-			return
-		}
+		low, high, some := names.Range(req.Prefix, req.After)
 		left := req.Limit
-		for page, err := range s.pages(ctx, listing{req.Namespace, low, high, req.Limit}) {
+		for page, err := range b.pages(ctx, listing{req.Namespace, low, high, req.Limit, !some}) {
 			if err != nil {
 				yield(driver.Info{}, err)
 				return
@@ -48,44 +37,18 @@ func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[dr
 					return
 				}
 			}
-			if b.isClosed() {
-				yield(driver.Info{}, driver.ErrClosed)
-				return
-			}
 		}
 	}
 }
 
-func (b *backend) isClosed() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.closed
-}
-
-// Namespaces implements driver.NamespaceLister. It reads the whole index, which
-// holds names only, or without one the whole table.
-func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		found, err := b.namespaces(ctx)
-		if err != nil {
-			yield("", err)
-			return
-		}
-		for _, ns := range found {
-			if !yield(ns, nil) {
-				return
-			}
-		}
-	}
-}
-
+// namespaces reads the keys of the whole index, or of the whole table.
 func (b *backend) namespaces(ctx context.Context) ([]string, error) {
-	s, err := b.enter(ctx)
+	op, err := b.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer b.leave()
-	index, err := s.listIndex(ctx)
+	defer op.end()
+	index, err := op.listIndex(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +66,7 @@ func (b *backend) namespaces(ctx context.Context) ([]string, error) {
 		}
 	}
 	expression, aliases := projection([]string{keyAttribute, listAttribute})
-	in := &dynamodb.ScanInput{TableName: s.table, ProjectionExpression: expression, ExpressionAttributeNames: aliases}
+	in := &dynamodb.ScanInput{TableName: op.table, ProjectionExpression: expression, ExpressionAttributeNames: aliases}
 	if index != NoIndex {
 		in.IndexName = &index
 	} else {
@@ -111,8 +74,8 @@ func (b *backend) namespaces(ctx context.Context) ([]string, error) {
 	}
 	for {
 		var out *dynamodb.ScanOutput
-		err := s.do(ctx, func(ctx context.Context) (err error) {
-			out, err = s.client.Scan(ctx, in)
+		err := op.do(ctx, func(ctx context.Context) (err error) {
+			out, err = op.client.Scan(ctx, in)
 			return err
 		})
 		if err != nil {
@@ -131,9 +94,8 @@ func (b *backend) namespaces(ctx context.Context) ([]string, error) {
 	return found, nil
 }
 
-// History implements driver.Backend: one read for the head, and one request for
-// each 100 older versions.
-func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
+// history reads page by page, as list does.
+func (b *backend) history(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
 	return func(yield func(driver.Info, error) bool) {
 		before, left := req.Before, req.Limit
 		for {
@@ -163,17 +125,17 @@ func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.S
 // historyPage returns versions lower than before (0: all), newest first, and
 // whether there are more.
 func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64, limit int, now time.Time) ([]driver.Info, bool, error) {
-	s, err := b.enter(ctx)
+	op, err := b.begin(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	defer b.leave()
+	defer op.end()
 	if limit == 0 || limit > maxGet {
 		limit = maxGet
 	}
 	var last *item
 	for attempt := 0; ; attempt++ {
-		head, err := s.head(ctx, key, infoNames...)
+		head, err := op.head(ctx, key, infoNames...)
 		if err != nil || head == nil || head.Expired(now) {
 			return nil, false, err
 		}
@@ -192,12 +154,12 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 		if low > high {
 			return infos, more, nil
 		}
-		versions, complete, err := s.versions(ctx, head, low, high)
+		versions, complete, err := op.versions(ctx, head, low, high)
 		if err != nil {
 			return nil, false, err
 		}
 		if !complete {
-			if err := s.missed(ctx, last, head, attempt); err != nil {
+			if err := op.missed(ctx, last, head, attempt); err != nil {
 				return nil, false, err
 			}
 			last = head
@@ -212,12 +174,12 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 
 // versions reads older versions of a life, without payloads, lowest first, and
 // reports whether all of them were there.
-func (s *session) versions(ctx context.Context, head *item, low, high int64) ([]*item, bool, error) {
+func (op *operation) versions(ctx context.Context, head *item, low, high int64) ([]*item, bool, error) {
 	var keys []string
 	for v := low; v <= high; v++ {
 		keys = append(keys, versionKey(head.life, v))
 	}
-	found, err := s.getAll(ctx, true, keys, infoNames...)
+	found, err := op.getAll(ctx, true, keys, infoNames...)
 	if err != nil {
 		return nil, false, err
 	}

@@ -18,49 +18,43 @@ const rereads = 20
 // missed is called when an item that head names is gone. Where the head was the
 // same one before, nobody has saved or deleted in between, and the item is lost;
 // otherwise it pauses, and the reader starts over.
-func (s *session) missed(ctx context.Context, before, head *item, attempt int) error {
+func (op *operation) missed(ctx context.Context, before, head *item, attempt int) error {
 	switch {
 	case before != nil && before.ID == head.ID && before.life == head.life && before.rewrite == head.rewrite:
 		return fmt.Errorf("%w: an item that the head names is missing", driver.ErrCorrupt)
 	case attempt == rereads:
 		return fmt.Errorf("%w: the thread changes faster than it can be read; try again", driver.ErrUnavailable)
-	case attempt > 0 && !wait(ctx, min(attempt, 3)):
-		return ctx.Err()
+	case attempt > 0:
+		return pause(ctx, min(attempt, 3))
 	}
 	return nil
 }
 
 // head reads the head of a thread, dead or alive; nil if there is none. Names
 // are the attributes to transfer, none for all.
-func (s *session) head(ctx context.Context, key driver.Key, names ...string) (*item, error) {
-	a, err := s.get(ctx, headKey(key), names...)
+func (op *operation) head(ctx context.Context, key driver.Key, names ...string) (*item, error) {
+	a, err := op.get(ctx, headKey(key), names...)
 	if err != nil || a == nil {
 		return nil, err
 	}
 	if _, ours := a["id"]; !ours && len(names) > 0 {
 		// The size of what another program wrote is known by its state only.
-		if a, err = s.get(ctx, headKey(key)); err != nil || a == nil {
+		if a, err = op.get(ctx, headKey(key)); err != nil || a == nil {
 			return nil, err
 		}
 	}
 	return readItem(key, a)
 }
 
-// Load implements driver.Backend: one consistent read of the latest checkpoint,
-// two of an older version, and more for a payload that is in parts.
-func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return driver.Checkpoint{}, err
-	}
-	defer b.leave()
+// load reads the head, or the head and an older version, and their parts.
+func (op *operation) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	var names []string
 	if req.Version != 0 {
 		names = infoNames
 	}
 	var before *item
 	for attempt := 0; ; attempt++ {
-		head, err := s.head(ctx, req.Key, names...)
+		head, err := op.head(ctx, req.Key, names...)
 		if err != nil {
 			return driver.Checkpoint{}, err
 		}
@@ -76,7 +70,7 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 			if req.Version < head.Version {
 				key = versionKey(head.life, req.Version)
 			}
-			a, err := s.get(ctx, key)
+			a, err := op.get(ctx, key)
 			if err != nil {
 				return driver.Checkpoint{}, err
 			}
@@ -88,14 +82,14 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 			}
 		}
 		if whole {
-			if whole, err = s.readParts(ctx, i); err != nil {
+			if whole, err = op.readParts(ctx, i); err != nil {
 				return driver.Checkpoint{}, err
 			}
 		}
 		if whole {
 			return driver.Checkpoint{Info: i.Info, Payload: i.payload}, nil
 		}
-		if err := s.missed(ctx, before, head, attempt); err != nil {
+		if err := op.missed(ctx, before, head, attempt); err != nil {
 			return driver.Checkpoint{}, err
 		}
 		before = head
@@ -104,7 +98,7 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 
 // readParts completes a payload that is in parts, and reports whether all of
 // them were there.
-func (s *session) readParts(ctx context.Context, i *item) (bool, error) {
+func (op *operation) readParts(ctx context.Context, i *item) (bool, error) {
 	if i.chunks == "" {
 		if len(i.payload) != i.Size {
 			return false, fmt.Errorf("%w: its payload has %d bytes and should have %d", driver.ErrCorrupt, len(i.payload), i.Size)
@@ -122,7 +116,7 @@ func (s *session) readParts(ctx context.Context, i *item) (bool, error) {
 		for n := from; n < min(from+together, i.parts); n++ {
 			keys = append(keys, chunkKey(i.chunks, n))
 		}
-		found, err := s.getAll(ctx, true, keys)
+		found, err := op.getAll(ctx, true, keys)
 		if err != nil {
 			return false, err
 		}

@@ -11,14 +11,20 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
+// Items of one request.
+const (
+	maxGet   = 100 // of a BatchGetItem
+	maxWrite = 25  // of a BatchWriteItem
+)
+
 // get reads one item, consistently; nil if there is none. Names are the
 // attributes to transfer, none for all.
-func (s *session) get(ctx context.Context, key string, names ...string) (attributes, error) {
-	in := &dynamodb.GetItemInput{TableName: s.table, Key: keyOf(key), ConsistentRead: aws.Bool(true)}
+func (op *operation) get(ctx context.Context, key string, names ...string) (attributes, error) {
+	in := &dynamodb.GetItemInput{TableName: op.table, Key: keyOf(key), ConsistentRead: aws.Bool(true)}
 	in.ProjectionExpression, in.ExpressionAttributeNames = projection(names)
 	var out *dynamodb.GetItemOutput
-	err := s.do(ctx, func(ctx context.Context) (err error) {
-		out, err = s.client.GetItem(ctx, in)
+	err := op.do(ctx, func(ctx context.Context) (err error) {
+		out, err = op.client.GetItem(ctx, in)
 		return err
 	})
 	if err != nil || len(out.Item) == 0 {
@@ -29,7 +35,7 @@ func (s *session) get(ctx context.Context, key string, names ...string) (attribu
 
 // getAll reads items by their keys, in requests of at most 100, and returns
 // those that are there, by key.
-func (s *session) getAll(ctx context.Context, consistent bool, keys []string, names ...string) (map[string]attributes, error) {
+func (op *operation) getAll(ctx context.Context, consistent bool, keys []string, names ...string) (map[string]attributes, error) {
 	found := make(map[string]attributes, len(keys))
 	expression, aliases := projection(names)
 	for len(keys) > 0 {
@@ -41,25 +47,25 @@ func (s *session) getAll(ctx context.Context, consistent bool, keys []string, na
 		keys = keys[n:]
 		for attempt := 0; len(ask.Keys) > 0; attempt++ {
 			var out *dynamodb.BatchGetItemOutput
-			err := s.do(ctx, func(ctx context.Context) (err error) {
-				out, err = s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*s.table: ask}})
+			err := op.do(ctx, func(ctx context.Context) (err error) {
+				out, err = op.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*op.table: ask}})
 				return err
 			})
 			if err != nil {
 				return nil, err
 			}
-			for _, a := range out.Responses[*s.table] {
+			for _, a := range out.Responses[*op.table] {
 				if k, ok := a[keyAttribute].(*types.AttributeValueMemberS); ok {
 					found[k.Value] = a
 				}
 			}
-			rest := out.UnprocessedKeys[*s.table].Keys
+			rest := out.UnprocessedKeys[*op.table].Keys
 			if len(rest) == len(ask.Keys) {
-				if attempt == 8 {
-					return nil, fmt.Errorf("%w: the table %q is throttled; try again later, or give it more capacity", driver.ErrUnavailable, *s.table)
+				if attempt == refusals {
+					return nil, op.throttled()
 				}
-				if !wait(ctx, attempt) {
-					return nil, ctx.Err()
+				if err := pause(ctx, attempt); err != nil {
+					return nil, err
 				}
 			}
 			ask.Keys = rest
@@ -70,7 +76,7 @@ func (s *session) getAll(ctx context.Context, consistent bool, keys []string, na
 
 // write puts and deletes items that nothing refers to yet or any more, in
 // requests of at most 25 items.
-func (s *session) write(ctx context.Context, requests []types.WriteRequest) error {
+func (op *operation) write(ctx context.Context, requests []types.WriteRequest) error {
 	for len(requests) > 0 {
 		n, bytes := 0, 0
 		for n < min(maxWrite, len(requests)) && (n == 0 || bytes < 4<<20) {
@@ -81,19 +87,21 @@ func (s *session) write(ctx context.Context, requests []types.WriteRequest) erro
 		requests = requests[n:]
 		for attempt := 0; len(batch) > 0; attempt++ {
 			var out *dynamodb.BatchWriteItemOutput
-			err := s.do(ctx, func(ctx context.Context) (err error) {
-				out, err = s.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{*s.table: batch}})
+			err := op.do(ctx, func(ctx context.Context) (err error) {
+				out, err = op.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{*op.table: batch}})
 				return err
 			})
 			if err != nil {
 				return err
 			}
-			rest := out.UnprocessedItems[*s.table]
-			if len(rest) == len(batch) && (attempt == 8 || !wait(ctx, attempt)) {
-				if err := ctx.Err(); err != nil {
+			rest := out.UnprocessedItems[*op.table]
+			if len(rest) == len(batch) {
+				if attempt == refusals {
+					return op.throttled()
+				}
+				if err := pause(ctx, attempt); err != nil {
 					return err
 				}
-				return fmt.Errorf("%w: the table %q is throttled; try again later, or give it more capacity", driver.ErrUnavailable, *s.table)
 			}
 			batch = rest
 		}
@@ -101,6 +109,11 @@ func (s *session) write(ctx context.Context, requests []types.WriteRequest) erro
 	return nil
 }
 
+func (op *operation) throttled() error {
+	return fmt.Errorf("%w: the table %q is throttled; try again later, or give it more capacity", driver.ErrUnavailable, op.cfg.Table)
+}
+
+// writeSize estimates the bytes of a write.
 func writeSize(w types.WriteRequest) int {
 	if w.PutRequest == nil {
 		return 100

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"time"
 
@@ -14,47 +13,57 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
+)
+
+// Times and numbers of attempts, where ctx allows as much.
+const (
+	requestTime = 9 * time.Second // for one request with its repetitions
+	onceTime    = 6 * time.Second // for one that is applied once, since
+	lookTime    = 3 * time.Second // a look at what became of it follows
+	refusals    = 8               // repetitions of a request that was refused for now
+	rivalries   = 50              // to change a thread that others change at the same time, a tenth of a second apart
 )
 
 // do sends a request that may be repeated without harm, with the SDK's own
 // repetitions, within the time for one request.
-func (s *session) do(ctx context.Context, send func(context.Context) error) error {
+func (op *operation) do(ctx context.Context, send func(context.Context) error) error {
 	attempt := func() error {
 		bounded, cancel := context.WithTimeout(ctx, requestTime)
 		defer cancel()
-		if err := s.signable(bounded); err != nil {
+		if err := op.signable(bounded); err != nil {
 			return err
 		}
 		return send(bounded)
 	}
 	err := attempt()
-	if made, failed := s.makeMissing(ctx, err); failed != nil {
+	if made, failed := op.makeMissing(ctx, err); failed != nil {
 		return failed
 	} else if made {
 		err = attempt()
 	}
-	return s.explain(ctx, err)
+	return op.explain(ctx, err)
 }
 
 // once sends a request that must be applied once. It is repeated only where it
 // cannot have been applied: where no connection was made, or the service
 // refused it for now. The error is DynamoDB's own; see ambiguous.
-func (s *session) once(ctx context.Context, send func(context.Context, func(*dynamodb.Options)) error) error {
+func (op *operation) once(ctx context.Context, send func(context.Context, func(*dynamodb.Options)) error) error {
 	several := func() error {
 		bounded, cancel := context.WithTimeout(ctx, onceTime)
 		defer cancel()
-		if err := s.signable(bounded); err != nil {
+		if err := op.signable(bounded); err != nil {
 			return err
 		}
 		for attempt := 0; ; attempt++ {
 			err := send(bounded, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
-			if err == nil || !refused(err) || attempt == 8 || !wait(bounded, attempt) {
+			if err == nil || !refused(err) || attempt == refusals || pause(bounded, attempt) != nil {
 				return err
 			}
 		}
 	}
 	err := several()
-	if made, failed := s.makeMissing(ctx, err); failed != nil {
+	if made, failed := op.makeMissing(ctx, err); failed != nil {
 		return failed
 	} else if made {
 		err = several()
@@ -65,11 +74,11 @@ func (s *session) once(ctx context.Context, send func(context.Context, func(*dyn
 // signable looks whether there are credentials to sign a request with, which are
 // cached once they have been found. The SDK would ask for them again and again
 // until the time for the request is over, and its error would not say why.
-func (s *session) signable(ctx context.Context) error {
-	if s.credentials == nil {
+func (op *operation) signable(ctx context.Context) error {
+	if op.credentials == nil {
 		return nil
 	}
-	if _, err := s.credentials.Retrieve(ctx); err != nil {
+	if _, err := op.credentials.Retrieve(ctx); err != nil {
 		return fmt.Errorf("%w: there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role", driver.ErrUnavailable)
 	}
 	return nil
@@ -78,28 +87,20 @@ func (s *session) signable(ctx context.Context) error {
 // makeMissing makes the table if an error says that it is missing and
 // create_table asks for it: nobody has called Ping. It reports whether the
 // request is to be sent again; it was not applied.
-func (s *session) makeMissing(ctx context.Context, err error) (bool, error) {
-	if !s.cfg.CreateTable || s.preparing || !errors.As(err, new(*types.ResourceNotFoundException)) {
+func (op *operation) makeMissing(ctx context.Context, err error) (bool, error) {
+	if !op.cfg.CreateTable || op.preparing || !errors.As(err, new(*types.ResourceNotFoundException)) {
 		return false, nil
 	}
-	if err := s.prepare(ctx); err != nil {
+	if err := op.prepare(ctx); err != nil {
 		return false, err
 	}
 	return true, nil
 }
 
-// wait pauses before another attempt, up to 25 ms after the first and twice as
-// long after each further one, and reports whether ctx is still there.
-func wait(ctx context.Context, attempt int) bool {
-	longest := min(25*time.Millisecond<<min(attempt, 8), time.Second)
-	timer := time.NewTimer(rand.N(longest) + time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+// pause waits before another attempt, counted from 0: 15 ms, and each time twice
+// as long, up to a second.
+func pause(ctx context.Context, attempt int) error {
+	return backends.Sleep(ctx, backends.Backoff(attempt, 15*time.Millisecond, time.Second))
 }
 
 // refused reports whether a request was certainly not applied and may succeed

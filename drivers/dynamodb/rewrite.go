@@ -9,15 +9,10 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Rewrite implements driver.Rewriter.
-func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.leave()
+// rewrite exchanges a payload for another form of the same state.
+func (op *operation) rewrite(ctx context.Context, req driver.RewriteRequest) error {
 	for attempt := 0; ; attempt++ {
-		head, err := s.reread(ctx, req.Key, attempt)
+		head, err := op.reread(ctx, req.Key, attempt)
 		if err != nil {
 			return err
 		}
@@ -30,7 +25,7 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 				return driver.ErrNotFound
 			}
 			key = versionKey(head.life, req.Version)
-			a, err := s.get(ctx, key)
+			a, err := op.get(ctx, key)
 			if err != nil {
 				return err
 			}
@@ -44,7 +39,7 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 		if old.ID != req.ID {
 			return driver.ErrNotFound
 		}
-		if again, err := s.exchange(ctx, head, old, key, req); err != nil || !again {
+		if again, err := op.exchange(ctx, head, old, key, req); err != nil || !again {
 			return err
 		}
 	}
@@ -52,7 +47,7 @@ func (b *backend) Rewrite(ctx context.Context, req driver.RewriteRequest) error 
 
 // exchange puts another payload into an item that is otherwise to stay as it is,
 // and reports whether that has changed meanwhile.
-func (s *session) exchange(ctx context.Context, head, old *item, key string, req driver.RewriteRequest) (again bool, err error) {
+func (op *operation) exchange(ctx context.Context, head, old *item, key string, req driver.RewriteRequest) (again bool, err error) {
 	next := *old
 	next.payload, next.Encoding, next.Size = req.Payload, req.Encoding, len(req.Payload)
 	next.chunks, next.parts, next.digest = "", 0, ""
@@ -68,15 +63,15 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 		// A removal of the history must know that there are parts in it.
 		marked := *head
 		marked.large, marked.rewrite = true, rewritten(head.rewrite)
-		if err := s.putHead(ctx, head, &marked); err != nil {
+		if err := op.putHead(ctx, head, &marked); err != nil {
 			_, failed := conditionFailed(err)
-			return failed, s.unlessFailed(ctx, err)
+			return failed, op.unlessFailed(ctx, err)
 		}
 	}
-	if err := s.open(ctx, j); err != nil {
+	if err := op.open(ctx, j); err != nil {
 		return false, err
 	}
-	if err := s.write(ctx, parts); err != nil {
+	if err := op.write(ctx, parts); err != nil {
 		return false, err
 	}
 	if j.outlived() {
@@ -86,27 +81,27 @@ func (s *session) exchange(ctx context.Context, head, old *item, key string, req
 	if old == head {
 		item = next.head()
 	}
-	in := &dynamodb.PutItemInput{TableName: s.table, Item: item}
+	in := &dynamodb.PutItemInput{TableName: op.table, Item: item}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
-	err = s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
-		_, err := s.client.PutItem(ctx, in, once)
+	err = op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := op.client.PutItem(ctx, in, once)
 		return err
 	})
 	if err != nil {
 		_, failed := conditionFailed(err)
 		if failed {
-			return true, s.finish(ctx, j)
+			return true, op.finish(ctx, j)
 		}
-		return false, s.explain(ctx, err)
+		return false, op.explain(ctx, err)
 	}
 	j.keep(next.chunks)
-	return false, s.cleanQuietly(ctx, j)
+	return false, op.cleanQuietly(ctx, j)
 }
 
 // unlessFailed explains an error other than that of a condition.
-func (s *session) unlessFailed(ctx context.Context, err error) error {
+func (op *operation) unlessFailed(ctx context.Context, err error) error {
 	if _, failed := conditionFailed(err); failed {
 		return nil
 	}
-	return s.explain(ctx, err)
+	return op.explain(ctx, err)
 }

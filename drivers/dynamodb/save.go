@@ -10,46 +10,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
-// Save implements driver.Backend. A save that keeps one version of a payload
-// that fits into an item is one conditional write, as long as the thread has no
-// other items; everything else goes the long way of commit.go.
-func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-	unsettled := driver.Info{Key: req.Key, ID: req.ID}
-	s, err := b.enter(ctx)
-	if err != nil {
-		return unsettled, err
-	}
-	defer b.leave()
+// save is one conditional write where one version is kept, of a payload that fits
+// into an item, as long as the thread has no other items; everything else goes the
+// long way of commit.go.
+func (op *operation) save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
 	if len(req.Payload) > maxParts*chunkSize {
 		return driver.Info{}, fmt.Errorf("%w: %d bytes are more than this driver stores in one thread", driver.ErrTooLarge, len(req.Payload))
 	}
-	var info driver.Info
-	var old *item
 	if req.Keep == 1 && len(req.Payload) <= maxInline {
-		var done bool
-		if info, old, done, err = s.saveAtOnce(ctx, req); done {
-			return settle(info, unsettled, err)
+		info, old, done, err := op.saveAtOnce(ctx, req)
+		if done {
+			return info, err
 		}
-	} else if old, err = s.head(ctx, req.Key); err != nil {
-		return settle(info, unsettled, err)
+		return op.saveOver(ctx, req, old)
 	}
-	info, err = s.saveOver(ctx, req, old)
-	return settle(info, unsettled, err)
-}
-
-// settle returns what goes with the error of a save: the key and the id.
-func settle(info, unsettled driver.Info, err error) (driver.Info, error) {
+	old, err := op.head(ctx, req.Key)
 	if err != nil {
-		return unsettled, err
+		return driver.Info{}, err
 	}
-	return info, nil
+	return op.saveOver(ctx, req, old)
 }
 
 // saveAtOnce saves with one conditional update. When its condition did not hold
 // it returns the head as it was, and false: then saveOver decides.
-func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (driver.Info, *item, bool, error) {
+func (op *operation) saveAtOnce(ctx context.Context, req driver.SaveRequest) (driver.Info, *item, bool, error) {
 	i := &item{Info: newInfo(req), payload: req.Payload}
 	e := newExpression()
 	e.set("version", "if_not_exists(#version, :zero) + :one")
@@ -81,9 +68,9 @@ func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (drive
 		}
 	}
 	var out *dynamodb.UpdateItemOutput
-	err := s.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) (err error) {
-		out, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-			TableName: s.table, Key: keyOf(headKey(req.Key)),
+	err := op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) (err error) {
+		out, err = op.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: op.table, Key: keyOf(headKey(req.Key)),
 			UpdateExpression: e.update(), ConditionExpression: &condition,
 			ExpressionAttributeNames: e.names, ExpressionAttributeValues: e.values,
 			ReturnValues:                        types.ReturnValueUpdatedNew,
@@ -99,7 +86,7 @@ func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (drive
 		return driver.Info{}, old, err != nil, err
 	}
 	if err != nil {
-		info, err := s.recognise(ctx, req.Key, req.ID, err)
+		info, err := op.recognise(ctx, req.Key, req.ID, err)
 		return info, nil, true, err
 	}
 	r := &reader{a: out.Attributes}
@@ -112,12 +99,12 @@ func (s *session) saveAtOnce(ctx context.Context, req driver.SaveRequest) (drive
 
 // recognise looks whether a write whose answer was lost has been applied. If the
 // head is another one by now nobody can tell, and that is the error.
-func (s *session) recognise(ctx context.Context, key driver.Key, id string, err error) (driver.Info, error) {
-	explained := s.explain(ctx, err)
+func (op *operation) recognise(ctx context.Context, key driver.Key, id string, err error) (driver.Info, error) {
+	explained := op.explain(ctx, err)
 	if ctx.Err() == nil && ambiguous(err) {
 		look, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
-		if head, err := s.head(look, key, infoNames...); err == nil && head != nil && head.ID == id {
+		if head, err := op.head(look, key, infoNames...); err == nil && head != nil && head.ID == id {
 			return head.Info, nil
 		}
 	}
@@ -141,12 +128,12 @@ func newInfo(req driver.SaveRequest) driver.Info {
 
 // saveOver decides and writes a save from the head as it was read; nil is none.
 // When the head has changed meanwhile it starts over.
-func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *item) (driver.Info, error) {
+func (op *operation) saveOver(ctx context.Context, req driver.SaveRequest, old *item) (driver.Info, error) {
 	for attempt := 0; ; attempt++ {
 		live := old != nil && !old.Expired(req.Now)
 		if live {
 			// Rule 3 comes before the condition: a repeated save is no conflict.
-			if info, found, err := s.repeated(ctx, old, req.ID); found || err != nil {
+			if info, found, err := op.repeated(ctx, old, req.ID); found || err != nil {
 				return info, err
 			}
 		}
@@ -158,15 +145,15 @@ func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *ite
 		next := &item{Info: newInfo(req), payload: req.Payload, life: rand.Text()}
 		if live {
 			if old.Version == driver.MaxVersion {
-				return driver.Info{}, fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+				return driver.Info{}, backends.ErrHighestVersion
 			}
 			next.Version, next.CreatedAt, next.life = old.Version+1, old.CreatedAt, old.life
 		}
-		begun, err := s.replace(ctx, old, next, req.Keep)
+		begun, err := op.replace(ctx, old, next, req.Keep)
 		if err != nil || begun == nil {
 			return next.Info, err
 		}
-		if old, err = s.startOver(ctx, begun, attempt); err != nil {
+		if old, err = op.startOver(ctx, begun, attempt); err != nil {
 			return driver.Info{}, err
 		}
 	}
@@ -174,27 +161,29 @@ func (s *session) saveOver(ctx context.Context, req driver.SaveRequest, old *ite
 
 // startOver reads the head again after somebody else has changed it, and removes
 // what replace had begun.
-func (s *session) startOver(ctx context.Context, begun *journal, attempt int) (*item, error) {
-	head, err := s.reread(ctx, begun.Key, attempt)
+func (op *operation) startOver(ctx context.Context, begun *journal, attempt int) (*item, error) {
+	head, err := op.reread(ctx, begun.Key, attempt)
 	if err != nil {
 		return nil, err
 	}
-	return head, s.finishBeside(ctx, begun, head)
+	return head, op.finishBeside(ctx, begun, head)
 }
 
 // reread reads the head again after somebody else has changed it.
-func (s *session) reread(ctx context.Context, key driver.Key, attempt int) (*item, error) {
-	if attempt == attempts {
+func (op *operation) reread(ctx context.Context, key driver.Key, attempt int) (*item, error) {
+	if attempt == rivalries {
 		return nil, fmt.Errorf("%w: too many others are saving this thread", driver.ErrUnavailable)
 	}
-	if attempt > 0 && !wait(ctx, min(attempt, 3)) {
-		return nil, ctx.Err()
+	if attempt > 0 {
+		if err := pause(ctx, min(attempt, 3)); err != nil {
+			return nil, err
+		}
 	}
-	return s.head(ctx, key)
+	return op.head(ctx, key)
 }
 
 // repeated looks for a kept version that was saved with an id.
-func (s *session) repeated(ctx context.Context, head *item, id string) (driver.Info, bool, error) {
+func (op *operation) repeated(ctx context.Context, head *item, id string) (driver.Info, bool, error) {
 	if head.ID == id {
 		return head.Info, true, nil
 	}
@@ -202,7 +191,7 @@ func (s *session) repeated(ctx context.Context, head *item, id string) (driver.I
 	if n := slices.Index(head.ids, id); n >= 0 {
 		version = head.Version - 1 - int64(n)
 	} else if head.older() > int64(len(head.ids)) {
-		a, err := s.get(ctx, markerKey(head.life, id))
+		a, err := op.get(ctx, markerKey(head.life, id))
 		if err != nil {
 			return driver.Info{}, false, err
 		}
@@ -212,7 +201,7 @@ func (s *session) repeated(ctx context.Context, head *item, id string) (driver.I
 	if version == 0 || head.first == 0 || version < head.first {
 		return driver.Info{}, false, nil
 	}
-	items, complete, err := s.versions(ctx, head, version, version)
+	items, complete, err := op.versions(ctx, head, version, version)
 	if err != nil || !complete || items[0].ID != id {
 		return driver.Info{}, false, err
 	}

@@ -13,48 +13,37 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// Ping implements driver.Backend: it checks the table's key and looks for the
-// index, and makes the table where it is missing and create_table asks for it.
-func (b *backend) Ping(ctx context.Context) error {
-	s, err := b.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer b.leave()
-	return s.prepare(ctx)
-}
-
-func (s *session) prepare(ctx context.Context) error {
-	s.preparing = true
-	defer func() { s.preparing = false }()
-	table, err := s.describe(ctx)
+func (op *operation) prepare(ctx context.Context) error {
+	op.preparing = true
+	defer func() { op.preparing = false }()
+	table, err := op.describe(ctx)
 	if err != nil {
 		return err
 	}
 	if table == nil {
-		if !s.cfg.CreateTable {
-			return fmt.Errorf("%w: the table %q does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", driver.ErrUnavailable, s.cfg.Table)
+		if !op.cfg.CreateTable {
+			return fmt.Errorf("%w: the table %q does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", driver.ErrUnavailable, op.cfg.Table)
 		}
-		if err := s.create(ctx); err != nil {
+		if err := op.create(ctx); err != nil {
 			return err
 		}
 	}
-	if table == nil || s.cfg.CreateTable {
-		if table, err = s.awaitActive(ctx); err != nil {
+	if table == nil || op.cfg.CreateTable {
+		if table, err = op.awaitActive(ctx); err != nil {
 			return err
 		}
-		if err := s.enableTTL(ctx); err != nil {
+		if err := op.enableTTL(ctx); err != nil {
 			return err
 		}
 	}
-	return s.check(table)
+	return op.check(table)
 }
 
 // describe returns the table, nil if there is none.
-func (s *session) describe(ctx context.Context) (*types.TableDescription, error) {
+func (op *operation) describe(ctx context.Context) (*types.TableDescription, error) {
 	var table *types.TableDescription
-	err := s.do(ctx, func(ctx context.Context) error {
-		out, err := s.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: s.table})
+	err := op.do(ctx, func(ctx context.Context) error {
+		out, err := op.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: op.table})
 		if errors.As(err, new(*types.ResourceNotFoundException)) {
 			return nil
 		}
@@ -68,7 +57,7 @@ func (s *session) describe(ctx context.Context) (*types.TableDescription, error)
 
 // check looks whether the table is one that the driver can use, and remembers
 // the index to list by.
-func (s *session) check(table *types.TableDescription) error {
+func (op *operation) check(table *types.TableDescription) error {
 	bad := len(table.KeySchema) != 1 || aws.ToString(table.KeySchema[0].AttributeName) != keyAttribute || table.KeySchema[0].KeyType != types.KeyTypeHash
 	for _, a := range table.AttributeDefinitions {
 		if aws.ToString(a.AttributeName) == keyAttribute && a.AttributeType != types.ScalarAttributeTypeS {
@@ -76,61 +65,61 @@ func (s *session) check(table *types.TableDescription) error {
 		}
 	}
 	if bad {
-		return fmt.Errorf("%w: the table %q has another key than the one string %s; use another table, or create one with create_table=true", driver.ErrInvalid, s.cfg.Table, keyAttribute)
+		return fmt.Errorf("%w: the table %q has another key than the one string %s; use another table, or create one with create_table=true", driver.ErrInvalid, op.cfg.Table, keyAttribute)
 	}
 	index := NoIndex
 	for _, i := range table.GlobalSecondaryIndexes {
-		if name := aws.ToString(i.IndexName); name == s.cfg.Index || s.cfg.Index == "" && name == DefaultIndex && i.IndexStatus == types.IndexStatusActive {
+		if name := aws.ToString(i.IndexName); name == op.cfg.Index || op.cfg.Index == "" && name == DefaultIndex && i.IndexStatus == types.IndexStatusActive {
 			index = name
 		}
 	}
-	if s.cfg.Index != "" && s.cfg.Index != NoIndex && index == NoIndex {
-		return fmt.Errorf("%w: the table %q has no index %q", driver.ErrInvalid, s.cfg.Table, s.cfg.Index)
+	if op.cfg.Index != "" && op.cfg.Index != NoIndex && index == NoIndex {
+		return fmt.Errorf("%w: the table %q has no index %q", driver.ErrInvalid, op.cfg.Table, op.cfg.Index)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.index = index
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.index = index
 	return nil
 }
 
 // listIndex returns the index to list by, which is looked for once.
-func (s *session) listIndex(ctx context.Context) (string, error) {
-	s.mu.Lock()
-	index := s.index
-	s.mu.Unlock()
+func (op *operation) listIndex(ctx context.Context) (string, error) {
+	op.mu.Lock()
+	index := op.index
+	op.mu.Unlock()
 	if index != "" {
 		return index, nil
 	}
-	table, err := s.describe(ctx)
+	table, err := op.describe(ctx)
 	if err != nil {
 		return "", err
 	}
 	if table == nil {
-		err = s.prepare(ctx)
+		err = op.prepare(ctx)
 	} else {
-		err = s.check(table)
+		err = op.check(table)
 	}
 	if err != nil {
 		return "", err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.index, nil
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return op.index, nil
 }
 
 // create makes the table, on demand, with the index. Another process may be
 // making it too.
-func (s *session) create(ctx context.Context) error {
+func (op *operation) create(ctx context.Context) error {
 	attribute := func(name string) types.AttributeDefinition {
 		return types.AttributeDefinition{AttributeName: aws.String(name), AttributeType: types.ScalarAttributeTypeS}
 	}
 	index := DefaultIndex
-	if s.cfg.Index != "" && s.cfg.Index != NoIndex {
-		index = s.cfg.Index
+	if op.cfg.Index != "" && op.cfg.Index != NoIndex {
+		index = op.cfg.Index
 	}
-	return s.do(ctx, func(ctx context.Context) error {
-		_, err := s.client.CreateTable(ctx, &dynamodb.CreateTableInput{
-			TableName:            s.table,
+	return op.do(ctx, func(ctx context.Context) error {
+		_, err := op.client.CreateTable(ctx, &dynamodb.CreateTableInput{
+			TableName:            op.table,
 			BillingMode:          types.BillingModePayPerRequest,
 			AttributeDefinitions: []types.AttributeDefinition{attribute(keyAttribute), attribute(listAttribute), attribute(nameAttribute)},
 			KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(keyAttribute), KeyType: types.KeyTypeHash}},
@@ -153,10 +142,10 @@ func (s *session) create(ctx context.Context) error {
 // creationTime is how long a table may take to become active.
 const creationTime = 2 * time.Minute
 
-func (s *session) awaitActive(ctx context.Context) (*types.TableDescription, error) {
+func (op *operation) awaitActive(ctx context.Context) (*types.TableDescription, error) {
 	until := time.Now().Add(creationTime)
 	for attempt := 0; ; attempt++ {
-		table, err := s.describe(ctx)
+		table, err := op.describe(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -164,10 +153,10 @@ func (s *session) awaitActive(ctx context.Context) (*types.TableDescription, err
 			return table, nil
 		}
 		if time.Now().After(until) {
-			return nil, fmt.Errorf("%w: the table %q is not active yet; try again later", driver.ErrUnavailable, s.cfg.Table)
+			return nil, fmt.Errorf("%w: the table %q is not active yet; try again later", driver.ErrUnavailable, op.cfg.Table)
 		}
-		if !wait(ctx, min(attempt, 4)) {
-			return nil, ctx.Err()
+		if err := pause(ctx, min(attempt, 4)); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -182,21 +171,21 @@ func isActive(table *types.TableDescription) bool {
 }
 
 // enableTTL lets DynamoDB remove what has expired, unless that is set already.
-func (s *session) enableTTL(ctx context.Context) error {
+func (op *operation) enableTTL(ctx context.Context) error {
 	set := func(ctx context.Context) (bool, error) {
-		out, err := s.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: s.table})
+		out, err := op.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: op.table})
 		if err != nil || out.TimeToLiveDescription == nil {
 			return false, err
 		}
 		status := out.TimeToLiveDescription.TimeToLiveStatus
 		return status == types.TimeToLiveStatusEnabled || status == types.TimeToLiveStatusEnabling, nil
 	}
-	return s.do(ctx, func(ctx context.Context) error {
+	return op.do(ctx, func(ctx context.Context) error {
 		if done, err := set(ctx); err != nil || done {
 			return err
 		}
-		_, err := s.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-			TableName:               s.table,
+		_, err := op.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+			TableName:               op.table,
 			TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String("ttl"), Enabled: aws.Bool(true)},
 		})
 		if err != nil {
