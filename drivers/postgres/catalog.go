@@ -22,7 +22,10 @@ type facts struct {
 	keyIndex bool   // the index of a takeover is there
 	history  string // the kind of what has the history's name
 	comment  string // on it
-	function bool   // the function that saves is there
+	cascade  bool   // its foreign key points to the table
+	function bool   // the function that saves is there, and names the table where it is now
+	filtered bool   // row level security filters what this account sees
+	policies bool   // and there are policies that let it see something
 }
 
 // A stage says how far the tables are from what the driver needs.
@@ -107,13 +110,14 @@ func without(columns []string, name string) []string {
 func (b *backend) look(ctx context.Context, conn *sql.Conn) (facts, error) {
 	var f facts
 	query := newSchema(b.table, "").statements.Get("look")
-	var columns string
+	var columns, function string
 	err := conn.QueryRowContext(ctx, query, b.table.String(), b.table.schema,
 		b.table.name+historySuffix, b.table.name+keySuffix, b.table.name+saveSuffix,
-	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.comment, &f.function)
+	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.comment, &f.cascade, &function, &f.filtered, &f.policies)
 	if columns != "" {
 		f.columns = strings.Split(columns, ";")
 	}
+	f.function = function == newSchema(table{schema: f.schema, name: b.table.name}, "").function()
 	return f, err
 }
 
@@ -130,6 +134,12 @@ func (b *backend) refusal(f facts, s stage) error {
 	case s == stageForeign:
 		return fmt.Errorf("%w: %s is not a table of checkpoints, and not one that can be taken over; it is left as it is: choose another table_name, or give this one another name (found: %s; %s)",
 			driver.ErrInvalid, b.table, f.describe(), f.pkey)
+	case (f.history == "r" || f.history == "p") && !f.cascade:
+		return fmt.Errorf("%w: the history %s is another table's: its foreign key does not point to %s, or is not there, since one of them was renamed or restored without the other; rename it or drop it, and it is made anew, or restore both",
+			driver.ErrInvalid, b.table.sibling(historySuffix), b.table)
+	case s == stageReady && f.filtered && !f.policies:
+		return fmt.Errorf("%w: row level security hides every row of %s from this account: no policy lets it see any, so that every thread would look absent; have the owner add a policy for it on the table and on its history, or disable row level security",
+			driver.ErrUnavailable, b.table)
 	case s == stageNewer:
 		return fmt.Errorf("%w: the table %s has schema %d of a later version of this package, which this one, with schema %d, does not know: update this program",
 			driver.ErrInvalid, b.table, parseMark(f.comment), version)

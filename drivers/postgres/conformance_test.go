@@ -8,7 +8,7 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
-var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter")
+var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter")
 
 // TestConformance runs the suite in a database that orders text as an English
 // dictionary does, so that an order or a prefix that depends on it shows. It is

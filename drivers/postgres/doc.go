@@ -62,9 +62,21 @@
 //	GRANT USAGE ON SCHEMA public TO app;
 //	GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history TO app;
 //
-// and EXECUTE on the function agent_checkpoints_save, which PostgreSQL grants to
+// and EXECUTE on the function agent_checkpoints_save_2, which PostgreSQL grants to
 // every account by default. Such an account needs no migrate=false; the
 // word makes sure that a program changes nothing even where it could.
+//
+// A release whose function differs gives it another name, so that programs of both
+// can run side by side; the owner then makes the new one, by a program without
+// migrate=false. The function names its tables with their schema. Ping looks whether
+// these are still the ones, and every save does: after a schema or a table was
+// renamed, restored or exchanged for another, the function is made anew, or the save
+// is refused where migrations are forbidden. A table without the history that
+// belongs to it is refused.
+//
+// Row level security that hides every row from the account is refused by Ping, since
+// each thread would look absent; where there are policies for the account, Ping
+// warns.
 //
 // # Taking a table over
 //
@@ -95,14 +107,15 @@
 // (thread_id) fails, so that it cannot overwrite what has become a checkpoint. The
 // index agent_checkpoints_reader is for its reads by thread_id alone; drop it when
 // the program is gone. Views and foreign keys on thread_id have to be dropped
-// before and made again after. A table of that name with any other columns is
+// before and made again after. Times that Go or JSON cannot show, such as infinity,
+// are read as the nearest that they can. A table of that name with any other columns is
 // refused, and so is one that a later version of this package has changed.
 //
 // # Round trips
 //
-// Save, Load, LoadVersion, Stat, Delete and Ping are one statement and one round
-// trip each, history and conditions included; so are each page of List and
-// History and each batch of Purge. (A save that keeps one version takes two once, on
+// Save, Load, LoadVersion, Find, Stat, Delete and Ping are one statement and one round
+// trip each, history and conditions included; so are each page of List, History and
+// Versions and each batch of Purge and DeletePrefix. (A save that keeps one version takes two once, on
 // a thread whose history it drops.) A connection prepares a statement when it uses
 // it first, which takes one more. Opening a connection takes about four round trips,
 // and two more to a server without TLS unless sslmode=disable is given.
@@ -127,7 +140,8 @@
 // reply, the driver asks, on another one, whether the save is there, and returns its
 // Info if it is. If it is not, or cannot be found out, Save returns ErrUnavailable and
 // does not send the save again, since others may have saved in between and left
-// nothing to recognise it by. database/sql's own repetitions are kept out of this.
+// nothing to recognise it by. A deletion leaves nothing to recognise it by either:
+// it is not sent again, and Delete returns ErrUnavailable. database/sql's own repetitions are kept out of this.
 //
 // An operation returns within a second of its context's end, whatever the network
 // does, and asks the server to cancel what a save is waiting for. Without a deadline

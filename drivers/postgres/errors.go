@@ -28,6 +28,8 @@ func diagnose(err error) failure {
 	switch {
 	case errors.Is(err, driver.ErrCorrupt):
 		return failure{err: err}
+	case errors.Is(err, errMoved):
+		return failure{err: fmt.Errorf("%w: %w, and what belongs to it is another's", driver.ErrUnavailable, err), missing: true}
 	case errors.As(err, &busy):
 		return failure{err: fmt.Errorf("%w: all %d connections of the pool are in use (max_connections)", driver.ErrUnavailable, busy.connections)}
 	case errors.As(err, &state) && len(state.SQLState()) == 5:
@@ -47,6 +49,10 @@ func diagnoseConnecting(err error) failure {
 	}
 	return failure{err: f.err, again: f.again}
 }
+
+// errMoved: the function that saves belongs to another table than the one that
+// has its name.
+var errMoved = errors.New("the table was renamed or restored")
 
 // errBusy: no connection of the pool became free in time.
 type errBusy struct{ connections int }

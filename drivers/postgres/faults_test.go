@@ -94,6 +94,21 @@ var operations = []struct {
 	{"Delete", func(ctx context.Context, b *backend) error {
 		return b.Delete(ctx, driver.DeleteRequest{Key: key("thread")})
 	}},
+	{"Delete under a condition", func(ctx context.Context, b *backend) error {
+		return b.Delete(ctx, driver.DeleteRequest{Key: key("thread"), Match: driver.Match{Exists: true}, Now: time.Now()})
+	}},
+	{"DeletePrefix", func(ctx context.Context, b *backend) error {
+		_, err := b.DeletePrefix(ctx, driver.DeletePrefixRequest{Namespace: "agents", Prefix: "prefix", Now: time.Now()})
+		return err
+	}},
+	{"Find", func(ctx context.Context, b *backend) error {
+		_, err := b.Find(ctx, driver.FindRequest{Key: key("thread"), ID: "x", Now: time.Now()})
+		return err
+	}},
+	{"Versions", func(ctx context.Context, b *backend) error {
+		_, err := drain(b.Versions(ctx, driver.VersionsRequest{Key: key("thread"), Now: time.Now()}))
+		return err
+	}},
 	{"List", func(ctx context.Context, b *backend) error {
 		_, err := drain(b.List(ctx, driver.ListRequest{Namespace: "agents", Now: time.Now()}))
 		return err

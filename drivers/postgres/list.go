@@ -27,6 +27,36 @@ func (o operation) history(ctx context.Context, req driver.HistoryRequest, befor
 	return o.infos(ctx, req.Namespace, n, statement{name: "history", args: []any{req.Namespace, req.Thread, req.Now, before, n}})
 }
 
+// versions returns a page of versions with their payloads.
+func (o operation) versions(ctx context.Context, req driver.VersionsRequest, p sqlstore.VersionsPage) (versions []sqlstore.Version, more bool, err error) {
+	s := statement{name: "versions", reads: true, args: []any{
+		req.Namespace, req.Thread, req.Now, p.From, p.To, p.Count, int64(driver.VersionsBytes), nil, nil, nil, !p.Bare,
+	}}
+	if req.Newest {
+		s.name = "versions-newest"
+	}
+	if last := p.Last; last != nil {
+		s.args[7], s.args[8], s.args[9] = last.CreatedAt, last.Version, last.ID
+	}
+	s.rows = func(rows *sql.Rows) error {
+		versions, more = versions[:0], false
+		for rows.Next() {
+			var edge int64
+			c, err := scanCheckpoint(rows, req.Namespace, &edge)
+			if c.Version == 0 && err != nil {
+				return err
+			}
+			versions = append(versions, sqlstore.Version{Checkpoint: c, Err: err})
+			more = c.Version != edge
+		}
+		return rows.Err()
+	}
+	if err := o.run(ctx, s); err != nil {
+		return nil, false, err
+	}
+	return versions, more, nil
+}
+
 // infos runs a statement whose rows are Infos, n at most.
 func (o operation) infos(ctx context.Context, namespace string, n int, s statement) (infos []driver.Info, err error) {
 	s.reads = true

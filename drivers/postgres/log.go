@@ -22,9 +22,17 @@ func (b *backend) warn(ctx context.Context) {
 	if !b.cfg.unverified {
 		return
 	}
-	b.warned.Do(func() {
+	b.warned.unverified.Do(func() {
 		b.warning(ctx, "checkpoint: the PostgreSQL server's certificate is not verified, and without TLS on it states and passwords cross the network in the clear; add sslmode=verify-full to the DSN, or sslmode=prefer if the network is yours",
 			slog.String("host", shownHost(b.cfg.server.Host)))
+	})
+}
+
+// warnOfPolicies tells an operator, once, that rows may be hidden.
+func (b *backend) warnOfPolicies(ctx context.Context) {
+	b.warned.policies.Do(func() {
+		b.warning(ctx, "checkpoint: row level security filters what this account sees of the tables: threads that its policies hide look absent",
+			slog.String("table", b.cfg.Table))
 	})
 }
 

@@ -55,6 +55,9 @@ func (b *backend) resolve(ctx context.Context, start time.Time) (*schema, error)
 			return nil, err
 		}
 	}
+	if f.filtered {
+		b.warnOfPolicies(ctx)
+	}
 	schema := newSchema(table{schema: f.schema, name: b.table.name}, "")
 	b.schema.Store(schema)
 	return schema, nil

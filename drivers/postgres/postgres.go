@@ -68,7 +68,7 @@ type backend struct {
 	table  table
 	bad    error        // of the configuration
 	logger *slog.Logger // of SetLogger
-	warned sync.Once
+	warned struct{ unverified, policies sync.Once }
 
 	schema atomic.Pointer[schema] // nil until the database was found ready
 	closed atomic.Bool
@@ -80,6 +80,9 @@ var (
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
+	_ driver.Finder          = (*backend)(nil)
+	_ driver.VersionReader   = (*backend)(nil)
+	_ driver.PrefixDeleter   = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
@@ -170,6 +173,15 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	return o.load(ctx, req)
 }
 
+// Find implements driver.Finder.
+func (b *backend) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	o, err := b.begin(ctx)
+	if err != nil {
+		return driver.Info{}, err
+	}
+	return o.find(ctx, req)
+}
+
 // Delete implements driver.Backend.
 func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	o, err := b.begin(ctx)
@@ -177,6 +189,17 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 		return err
 	}
 	return o.remove(ctx, req)
+}
+
+// DeletePrefix implements driver.PrefixDeleter.
+func (b *backend) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	return sqlstore.DeletePrefix(req, removeBatch, func(low, high string, size int) (live, all int64, last string, err error) {
+		o, err := b.begin(ctx)
+		if err != nil {
+			return 0, 0, "", err
+		}
+		return o.removeRange(ctx, req, low, high, size)
+	})
 }
 
 // Purge implements driver.Purger.
@@ -209,6 +232,17 @@ func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.S
 			return nil, err
 		}
 		return o.history(ctx, req, before, n)
+	})
+}
+
+// Versions implements driver.VersionReader.
+func (b *backend) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	return sqlstore.Versions(req, func(p sqlstore.VersionsPage) ([]sqlstore.Version, bool, error) {
+		o, err := b.begin(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		return o.versions(ctx, req, p)
 	})
 }
 

@@ -61,6 +61,12 @@ func TestRoundTrips(t *testing.T) {
 					conditional("cas", driver.Match{ID: info.ID}, nil)
 				}, 2},
 				{"conflict", func() { conditional("cas", driver.Match{ID: "none"}, driver.ErrConflict) }, 1},
+				{"save if version", func() {
+					info := mustSave(t, b, save("cas", `1`))
+					conditional("cas", driver.Match{Version: info.Version}, nil)
+				}, 2},
+				{"save if exists", func() { conditional("cas", driver.Match{Exists: true}, nil) }, 1},
+				{"conflict of versions", func() { conditional("cas", driver.Match{Version: 1 << 40}, driver.ErrConflict) }, 1},
 				{"conflict on absence", func() { conditional("cas", driver.Match{Absent: true}, driver.ErrConflict) }, 1},
 				{"load", func() { _, err := load(ctx, b, "thread"); must(err) }, 1},
 				{"load of a large state", func() {
@@ -75,6 +81,30 @@ func TestRoundTrips(t *testing.T) {
 					if err != nil && err != driver.ErrNotFound {
 						t.Fatal(err)
 					}
+				}, 1},
+				{"find", func() {
+					_, err := b.Find(ctx, driver.FindRequest{Key: key("history"), ID: "none", Now: time.Now()})
+					if err != driver.ErrNotFound {
+						t.Fatal(err)
+					}
+				}, 1},
+				{"versions", func() {
+					_, err := drain(b.Versions(ctx, driver.VersionsRequest{Key: key("history"), Now: time.Now()}))
+					must(err)
+				}, 1},
+				{"delete under a condition", func() {
+					info := mustSave(t, b, save("gone", `1`))
+					must(b.Delete(ctx, driver.DeleteRequest{Key: key("gone"), Match: driver.Match{ID: info.ID}, Now: time.Now()}))
+				}, 2},
+				{"conflict of a deletion", func() {
+					err := b.Delete(ctx, driver.DeleteRequest{Key: key("cas"), Match: driver.Match{ID: "none"}, Now: time.Now()})
+					if _, ok := err.(*driver.ConflictError); !ok {
+						t.Fatalf("got %v, want a conflict", err)
+					}
+				}, 1},
+				{"delete of a prefix", func() {
+					_, err := b.DeletePrefix(ctx, driver.DeletePrefixRequest{Namespace: "agents", Prefix: "none", Now: time.Now()})
+					must(err)
 				}, 1},
 				{"list", func() {
 					_, err := drain(b.List(ctx, driver.ListRequest{Namespace: "agents", Now: time.Now()}))

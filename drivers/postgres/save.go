@@ -38,7 +38,7 @@ func (o operation) save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 			return []any{
 				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 				metadata, req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
-				req.Match.Absent, nullText(req.Match.ID), nil, nil,
+				req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), nil, nil,
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func (o operation) importCheckpoint(ctx context.Context, req driver.ImportReques
 		return []any{
 			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
-			false, nil, req.Version, req.CreatedAt,
+			false, false, nil, nil, req.Version, req.CreatedAt,
 		}
 	})
 	if err == nil {
@@ -110,19 +110,8 @@ func (o operation) put(ctx context.Context, name string, payload []byte, encodin
 func (o operation) known(ctx context.Context, req driver.SaveRequest) (info driver.Info, found bool) {
 	ctx, cancel := context.WithDeadline(ctx, o.start.Add(replyPatience))
 	defer cancel()
-	err := o.run(ctx, statement{
-		name:  "known",
-		args:  []any{req.Namespace, req.Thread, req.Now, req.ID},
-		reads: true,
-		rows: func(rows *sql.Rows) error {
-			infos, err := sqlstore.Infos(rows, req.Namespace, 1)
-			if len(infos) > 0 {
-				info, found = infos[0], true
-			}
-			return err
-		},
-	})
-	return info, found && err == nil
+	info, err := o.find(ctx, driver.FindRequest{Key: req.Key, ID: req.ID, Now: req.Now})
+	return info, err == nil
 }
 
 // A saveResult reads what the function that saves returns: an outcome, and the
@@ -143,6 +132,8 @@ func (r *saveResult) read(rows *sql.Rows) error {
 		return damaged(err)
 	}
 	switch r.outcome {
+	case "moved":
+		return errMoved
 	case "saved":
 		r.info.Version, r.info.CreatedAt = version.Int64, created.Time.UTC()
 	case "known", "conflict":
@@ -223,4 +214,11 @@ func nullText(s string) any {
 		return nil
 	}
 	return s
+}
+
+func nullVersion(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }

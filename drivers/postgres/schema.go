@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"math"
@@ -48,18 +49,36 @@ func newSchema(t table, pkey string) *schema {
 // columns are expressions of columns; names from a configuration are not among
 // them.
 func (table) columns() []string {
+	// Another program may have written any time that the column can hold,
+	// infinity among them. What Go and JSON cannot show becomes the nearest time
+	// that they can.
+	shown := func(column string) string {
+		return "greatest(least(" + column + ", timestamptz '9999-12-31 23:59:59.999999+00'), timestamptz '0001-01-01 00:00:00.000001+00')"
+	}
+	times := func(t string) []string {
+		return []string{shown(t + ".created_at"), shown(t + ".updated_at"), "CASE WHEN " + t + ".expires_at IS NOT NULL THEN " + shown(t+".expires_at") + " END"}
+	}
+	latest, older := times("t"), times("h")
+	// Rows that another program wrote have no id. What stands in for one changes
+	// when such a program writes again.
+	id := "coalesce(t.id, 'row-' || (extract(epoch FROM " + latest[1] + ") * 1000000)::bigint)"
 	const (
-		// Rows that another program wrote have no id. What stands in for one
-		// changes when such a program writes again.
-		id   = `coalesce(t.id, 'row-' || (extract(epoch FROM t.updated_at) * 1000000)::bigint)`
 		size = `coalesce(t.size, octet_length(t.state::text))`
+		live = "(t.expires_at IS NULL OR t.expires_at > $3)"
 	)
 	return []string{
-		"{info}", "t.thread_id, " + id + " AS id, t.version, " + size + " AS size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at",
-		"{old}", "h.thread_id, h.id, h.version, h.size, h.encoding, h.metadata, h.created_at, h.updated_at, h.expires_at",
+		"{info}", "t.thread_id, " + id + " AS id, t.version, " + size + " AS size, t.encoding, t.metadata, " +
+			latest[0] + " AS created_at, " + latest[1] + " AS updated_at, " + latest[2] + " AS expires_at",
+		"{old}", "h.thread_id, h.id, h.version, h.size, h.encoding, h.metadata, " + strings.Join(older, ", "),
 		"{id}", id,
 		"{size}", size,
-		"{live}", "(t.expires_at IS NULL OR t.expires_at > $3)",
+		"{live}", live,
+		"{created}", latest[0],
+		"{saved}", latest[1],
+		"{expires}", latest[2],
+		"{life}", "t.namespace = $1 AND t.thread_id = $2 AND " + live + ` AND ($8::timestamptz IS NULL OR ` + latest[0] + ` = $8::timestamptz
+			AND NOT (t.version = $9::bigint AND ` + id + ` <> $10::text)
+			AND NOT EXISTS (SELECT FROM {history} l WHERE l.namespace = $1 AND l.thread_id = $2 AND l.version = $9::bigint AND l.id <> $10::text))`,
 	}
 }
 
@@ -77,7 +96,11 @@ func (t table) words() []string {
 	for i := 1; strings.Contains(t.schema+t.name, body); i++ {
 		body = fmt.Sprintf("$body%d$", i)
 	}
-	return append(words, "{body}", body)
+	name := "$name$"
+	for i := 1; strings.Contains(t.String(), name); i++ {
+		name = fmt.Sprintf("$name%d$", i)
+	}
+	return append(words, "{body}", body, "{name}", name+t.String()+name)
 }
 
 // Schema returns the SQL that makes what the driver needs, for the owner of
@@ -96,6 +119,15 @@ func Schema(cfg Config) string {
 		t.schema = "public"
 	}
 	return newSchema(t, "").create()
+}
+
+// function is the digest of the body of the function that saves, as the database
+// holds it.
+func (s *schema) function() string {
+	_, body, _ := strings.Cut(s.ddl.Get("function"), " AS $")
+	_, body, _ = strings.Cut(body, "$")
+	body = body[:strings.LastIndex(body, "END $")+len("END ")]
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(body)))
 }
 
 // create is what makes everything where nothing is.

@@ -1,6 +1,7 @@
 -- What the driver makes in the database. Words in braces are names that have
 -- been quoted: {table} {history} {save} with their schema, {expiry}
--- {key} {reader} without; {body} is a dollar quote that none of them contains.
+-- {key} {reader} without; {body} is a dollar quote that none of them contains, and
+-- {name} is the table's name as a text.
 
 -- name: tables
 CREATE TABLE {table} (
@@ -77,11 +78,16 @@ END {body};
 -- function sees what was committed before it began, so everything that follows
 -- the lock on the thread's row decides on the newest state of the thread and its
 -- history.
+--
+-- The body names the tables with the schema that it was made for, and does not
+-- follow when a schema or a table is renamed, or restored elsewhere: what it finds
+-- by that name has to be what the caller finds by its own.
 CREATE OR REPLACE FUNCTION {save}(
 	p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
 	p_metadata text, p_now timestamptz, p_saved timestamptz, p_expires timestamptz, p_keep bigint,
-	p_absent boolean, p_match text,          -- the condition of a save
-	p_version bigint, p_created timestamptz, -- given by an import, NULL for a save
+	p_absent boolean, p_exists boolean, p_match text, p_at bigint, -- the condition of a save, one of them at most
+	p_version bigint, p_created timestamptz,                       -- given by an import, NULL for a save
+	p_table oid,                                                   -- the table that the caller means
 	OUT r_outcome text, OUT r_thread text, OUT r_id text, OUT r_version bigint, OUT r_size integer, OUT r_encoding text,
 	OUT r_metadata jsonb, OUT r_created timestamptz, OUT r_saved timestamptz, OUT r_expires timestamptz
 ) LANGUAGE plpgsql VOLATILE AS {body}
@@ -90,15 +96,19 @@ DECLARE
 	live boolean; -- and whether it has not expired
 	kept bigint;  -- the oldest version that is kept from now on
 BEGIN
+	IF to_regclass({name})::oid IS DISTINCT FROM p_table THEN
+		r_outcome := 'moved';
+		RETURN;
+	END IF;
 	r_thread := p_thread;
 	r_outcome := 'saved';
 
 	LOOP
-		SELECT {id} AS id, t.version, t.oldest, {size} AS size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at INTO c
+		SELECT {id} AS id, t.version, t.oldest, {size} AS size, t.encoding, t.metadata, {created} AS created_at, {saved} AS updated_at, {expires} AS expires_at INTO c
 		FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread
 		FOR NO KEY UPDATE;
 		EXIT WHEN FOUND;
-		IF p_match IS NOT NULL THEN
+		IF p_exists OR p_match IS NOT NULL OR p_at IS NOT NULL THEN
 			r_outcome := 'absent';
 			RETURN;
 		END IF;
@@ -128,7 +138,11 @@ BEGIN
 			RETURN;
 		END IF;
 	END IF;
-	IF r_outcome = 'saved' AND (live AND (p_absent OR p_version <= c.version) OR p_match IS NOT NULL AND NOT (live AND c.id = p_match)) THEN
+	IF r_outcome = 'saved' AND (
+		live AND (p_absent OR p_version <= c.version)
+		OR NOT live AND (p_exists OR p_match IS NOT NULL OR p_at IS NOT NULL)
+		OR c.id <> p_match OR c.version <> p_at
+	) THEN
 		r_outcome := CASE WHEN live THEN 'conflict' ELSE 'absent' END;
 	END IF;
 	IF r_outcome <> 'saved' THEN
@@ -151,7 +165,7 @@ BEGIN
 		IF kept <= c.version THEN
 			INSERT INTO {history}
 				(namespace, thread_id, version, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
-			SELECT t.namespace, t.thread_id, t.version, c.id, t.state, t.payload, c.size, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at
+			SELECT t.namespace, t.thread_id, t.version, c.id, t.state, t.payload, c.size, t.encoding, t.metadata, c.created_at, c.updated_at, c.expires_at
 			FROM {table} t WHERE t.namespace = p_namespace AND t.thread_id = p_thread;
 		END IF;
 	ELSE -- nothing is kept of a life that has expired, nor of what a gap separates

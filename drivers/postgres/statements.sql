@@ -1,7 +1,8 @@
 -- The statements of the operations, each one round trip. {table}, {history}
 -- and {save} are quoted names with their schema; {info} are the columns
 -- of sqlstore.Row read from t, {id} and {size} those that a row written by
--- another program leaves empty; {live} says that t has not expired at $3.
+-- another program leaves empty; {live} says that t has not expired at $3; {name}
+-- is the table's name as a text.
 
 -- name: save-plain
 -- The common save, without a condition and without a history. It returns no row,
@@ -18,15 +19,15 @@ ON CONFLICT (namespace, thread_id) DO UPDATE SET
 	encoding = excluded.encoding, metadata = excluded.metadata,
 	updated_at = excluded.updated_at, expires_at = excluded.expires_at
 WHERE t.oldest = t.version AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM $3 OR t.expires_at <= $9)
-RETURNING t.version, t.created_at
+RETURNING t.version, {created}
 
 -- name: save
 -- Every other save, and an import.
-SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, to_regclass({name})::oid)
 
--- name: known
+-- name: find
 SELECT {info} FROM {table} t
-WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.id = $4
+WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND {id} = $4
 UNION ALL
 SELECT {old} FROM {history} h
 WHERE h.namespace = $1 AND h.thread_id = $2 AND h.id = $4
@@ -58,6 +59,52 @@ SELECT * FROM (
 	ORDER BY h.version DESC LIMIT $5)
 ) v ORDER BY version DESC LIMIT $5
 
+-- name: versions
+-- A page of the versions from $4 to $5 with their payloads: $6 of them at most, and
+-- as many as have $7 bytes together, or two. It belongs to the life of the thread
+-- that began at $8 and in which version $9 has the id $10; NULL on the first page.
+-- Without payloads where $11 is false. The last column is the version at which the
+-- range ends.
+SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at,
+	CASE WHEN $11::boolean THEN p.payload END, CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
+FROM (
+	SELECT v.*, row_number() OVER w AS place, sum(v.size) OVER w AS bytes
+	FROM (
+		SELECT {info}, t.payload, t.state, least($5::bigint, t.version) AS edge
+		FROM {table} t
+		WHERE {life} AND t.version BETWEEN $4::bigint AND $5::bigint
+		UNION ALL
+		(SELECT {old}, h.payload, h.state, least($5::bigint, t.version)
+		FROM {history} h JOIN {table} t ON {life}
+		WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4::bigint AND $5::bigint
+		ORDER BY h.version LIMIT $6::integer)
+		ORDER BY version LIMIT $6::integer
+	) v WINDOW w AS (ORDER BY v.version)
+) p
+WHERE p.place <= 2 OR p.bytes <= $7::bigint
+ORDER BY p.version
+
+-- name: versions-newest
+-- The same, the newest first.
+SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at,
+	CASE WHEN $11::boolean THEN p.payload END, CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
+FROM (
+	SELECT v.*, row_number() OVER w AS place, sum(v.size) OVER w AS bytes
+	FROM (
+		SELECT {info}, t.payload, t.state, greatest($4::bigint, t.oldest) AS edge
+		FROM {table} t
+		WHERE {life} AND t.version BETWEEN $4::bigint AND $5::bigint
+		UNION ALL
+		(SELECT {old}, h.payload, h.state, greatest($4::bigint, t.oldest)
+		FROM {history} h JOIN {table} t ON {life}
+		WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4::bigint AND $5::bigint
+		ORDER BY h.version DESC LIMIT $6::integer)
+		ORDER BY version DESC LIMIT $6::integer
+	) v WINDOW w AS (ORDER BY v.version DESC)
+) p
+WHERE p.place <= 2 OR p.bytes <= $7::bigint
+ORDER BY p.version DESC
+
 -- name: list
 SELECT {info} FROM {table} t
 WHERE t.namespace = $1 AND t.thread_id >= $2 AND {live} AND t.thread_id < $4
@@ -80,6 +127,37 @@ SELECT namespace FROM n WHERE namespace IS NOT NULL LIMIT $2
 -- name: delete
 -- The history goes with it: ON DELETE CASCADE looks after the lock is held.
 DELETE FROM {table} WHERE namespace = $1 AND thread_id = $2
+
+-- name: delete-if
+-- Under a condition: the thread exists and, where they are given, its latest
+-- version has the id $4 and the number $5. It is decided on the row that is locked,
+-- and returned for a conflict.
+WITH found AS MATERIALIZED (
+	SELECT {info} FROM {table} t
+	WHERE t.namespace = $1 AND t.thread_id = $2 AND {live}
+	FOR UPDATE
+), gone AS (
+	DELETE FROM {table} t USING found f
+	WHERE t.namespace = $1 AND t.thread_id = $2
+		AND ($4::text IS NULL OR f.id = $4::text) AND ($5::bigint IS NULL OR f.version = $5::bigint)
+	RETURNING 1
+)
+SELECT EXISTS (SELECT FROM gone), f.* FROM found f
+
+-- name: delete-prefix
+-- The next threads from $2 to below $4: how many were live, how many there were,
+-- and the last of them.
+WITH chosen AS (
+	SELECT t.thread_id FROM {table} t
+	WHERE t.namespace = $1 AND t.thread_id >= $2 AND t.thread_id < $4
+	ORDER BY t.thread_id LIMIT $5
+	FOR UPDATE
+), gone AS (
+	DELETE FROM {table} t
+	WHERE t.namespace = $1 AND t.thread_id >= $2 AND t.thread_id <= (SELECT max(c.thread_id) FROM chosen c)
+	RETURNING t.thread_id, {live} AS live
+)
+SELECT count(*) FILTER (WHERE g.live), count(*), coalesce(max(g.thread_id), '') FROM gone g
 
 -- name: purge
 -- Rows that a save holds are left alone: they are about to live on.
@@ -117,17 +195,28 @@ SELECT
 	coalesce(c.relkind::text, ''),
 	coalesce(pg_relation_size(c.oid), 0),
 	coalesce((
-		SELECT string_agg(format('%s %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+		SELECT string_agg(format('%s %s%s%s', a.attname, replace(format_type(a.atttypid, a.atttypmod), '"', ''),
 			CASE WHEN a.attnotnull AND NOT a.atthasdef THEN ' required' ELSE '' END,
 			CASE WHEN l.collname = 'C' THEN ' bytes' ELSE '' END), ';' ORDER BY a.attnum)
 		FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
 		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), ''),
 	coalesce(k.conname, ''),
-	coalesce(pg_get_constraintdef(k.oid), ''),
+	coalesce((
+		SELECT 'PRIMARY KEY (' || string_agg(a.attname, ', ' ORDER BY p.place) || ')'
+		FROM unnest(k.conkey) WITH ORDINALITY p (attnum, place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.attnum), ''),
 	EXISTS (SELECT FROM pg_class i WHERE i.relnamespace = n.oid AND i.relname = $4::text AND i.relkind = 'i'),
 	coalesce(h.relkind::text, ''),
 	coalesce(obj_description(h.oid, 'pg_class'), ''),
-	EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 16)
+	EXISTS (SELECT FROM pg_constraint r WHERE r.conrelid = h.oid AND r.contype = 'f' AND r.confrelid = c.oid AND r.confdeltype = 'c'),
+	coalesce((
+		SELECT encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex')
+		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 19), ''),
+	coalesce(row_security_active(c.oid), false) OR coalesce(row_security_active(h.oid), false),
+	NOT EXISTS (
+		SELECT FROM unnest(ARRAY[c.oid, h.oid]) s (oid)
+		WHERE row_security_active(s.oid) AND NOT EXISTS (
+			SELECT FROM pg_policy y WHERE y.polrelid = s.oid
+				AND CASE WHEN 0 = ANY (y.polroles) THEN true ELSE (SELECT bool_or(pg_has_role(m.role, 'USAGE')) FROM unnest(y.polroles) m (role)) END))
 FROM (SELECT to_regclass($1::text)::oid AS oid) r
 LEFT JOIN pg_class c ON c.oid = r.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
