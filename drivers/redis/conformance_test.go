@@ -82,7 +82,7 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkpointtest.Run(t, c.open(c.server(t)+c.words),
-				checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter"),
+				checkpointtest.RequireAll(),
 				checkpointtest.Unreachable(c.open(c.unreachable)))
 		})
 	}

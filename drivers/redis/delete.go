@@ -2,31 +2,81 @@ package redis
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/names"
 )
 
-// remove deletes a thread. Like a save it is sent once: a second
-// attempt could remove a thread that was created after the first.
+// remove deletes a thread, if the condition holds. It is sent once: a second
+// attempt could remove a thread that was created after the first. A deletion on
+// condition of an id is the exception, as a save is.
 func (b *backend) remove(ctx context.Context, req driver.DeleteRequest) error {
 	keys := b.layout.thread(req.Key)
+	match := condition(req.Match)
 	sent := &blob{data: []byte(req.Key.Thread)}
-	_, err := do(ctx, b, sent.unsent, func(ctx context.Context) (onceAny, error) {
-		sent.written.Store(false)
-		return process(ctx, b.client, func(bySource bool) onceAny {
-			return anyOf(ctx, deleteScript.args(bySource, false, keys[:4], sent)...)
-		})
-	})
-	if err == nil {
-		return nil
+	lost := false
+	again := func() bool {
+		lost = lost || !sent.unsent()
+		return !lost || repeatable(match)
 	}
-	if b.inDoubt(ctx, err, sent) {
+	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
+		sent.written.Store(false)
+		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
+			return stringOf(ctx, deleteScript.args(bySource, false, keys[:4], sent, match, req.Now.UnixMicro())...)
+		})
+		return cmd.Val(), err
+	})
+	switch {
+	case err != nil && match == "" && b.inDoubt(ctx, err, sent):
 		if _, err := b.text(ctx, "lindex", keys[0], 1); isNil(err) {
 			return nil
 		}
+		return b.report(ctx, err)
+	case err != nil:
+		return b.report(ctx, err)
+	case lost && strings.HasPrefix(reply, "!"):
+		return errOvertaken // by this deletion itself, or another writer
 	}
-	return b.report(ctx, err)
+	_, err = verdictOf(req.Key, reply)
+	return err
+}
+
+// deletePrefix removes the threads of a range of names, batch by batch.
+func (b *backend) deletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (total int64, err error) {
+	low, high, ok := names.Range(req.Prefix, "")
+	if !ok {
+		return 0, nil
+	}
+	from, to := lexRange(low, high)
+	for k := range b.layout.shards {
+		n, err := b.deleteShard(ctx, req, k, from, to)
+		total += n
+		if err != nil {
+			return total, b.report(ctx, err)
+		}
+	}
+	return total, nil
+}
+
+func (b *backend) deleteShard(ctx context.Context, req driver.DeletePrefixRequest, k int, from, to string) (total int64, err error) {
+	shard := b.layout.shard(req.Namespace, k)
+	for {
+		if err := b.begin(ctx); err != nil {
+			return total, err
+		}
+		threads, err := b.texts(ctx, "zrangebylex", shard.index, from, to, "limit", 0, purgeBatch)
+		if err != nil || len(threads) == 0 {
+			return total, err
+		}
+		removed, _, err := b.purgeThreads(ctx, req.Namespace, shard, "all", threads, req.Now)
+		total += removed
+		if err != nil || len(threads) < purgeBatch {
+			return total, err
+		}
+		from = "(" + threads[len(threads)-1]
+	}
 }
 
 // purgeBatch is how many threads one script removes: it holds up the server for
@@ -58,7 +108,7 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 		if err != nil || len(threads) == 0 {
 			return total, err
 		}
-		removed, cleaned, err := b.purgeThreads(ctx, namespace, shard, threads, now)
+		removed, cleaned, err := b.purgeThreads(ctx, namespace, shard, "expired", threads, now)
 		total += removed
 		if err != nil || len(threads) < purgeBatch {
 			return total, err
@@ -67,11 +117,12 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 	}
 }
 
-// purgeThreads removes those of the threads that have expired. It may be repeated: a
-// thread is removed once.
-func (b *backend) purgeThreads(ctx context.Context, namespace string, s shard, threads []string, now time.Time) (removed, cleaned int64, err error) {
+// purgeThreads removes "all" of the threads or those that have "expired". It may
+// be repeated: a thread is removed once. What a lost answer has counted is not
+// counted again.
+func (b *backend) purgeThreads(ctx context.Context, namespace string, s shard, which string, threads []string, now time.Time) (removed, cleaned int64, err error) {
 	keys := []string{s.index, s.expiry}
-	argv := []any{now.UnixMicro()}
+	argv := []any{now.UnixMicro(), which}
 	for _, thread := range threads {
 		keys = append(keys, b.layout.list(namespace, thread), b.layout.past(namespace, thread))
 		argv = append(argv, thread)

@@ -208,7 +208,7 @@ func TestDeleteLostReply(t *testing.T) {
 		t.Fatal(err)
 	}
 	deleting := func(request []byte) bool {
-		return bytes.Contains(request, []byte(deleteScript.digest)) && bytes.HasSuffix(request, []byte("thread-to-delete\r\n"))
+		return bytes.Contains(request, []byte(deleteScript.digest)) && bytes.Contains(request, []byte("thread-to-delete\r\n$0\r\n"))
 	}
 	proxy.CutRequestMatching(1, deleting)
 	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key}); !errors.Is(err, driver.ErrUnavailable) {
@@ -246,6 +246,15 @@ func TestLostReads(t *testing.T) {
 		"List":    func() error { list(t, b, driver.ListRequest{Namespace: key.Namespace}); return nil },
 		"History": func() error { history(t, b, driver.HistoryRequest{Key: key}); return nil },
 		"Purge":   func() error { _, err := b.Purge(t.Context(), key.Namespace, time.Now()); return err },
+		"Find": func() error {
+			_, err := b.Find(t.Context(), driver.FindRequest{Key: key, ID: req.ID, Now: time.Now()})
+			return err
+		},
+		"Versions": func() error { readLog(t, b, driver.VersionsRequest{Key: key}); return nil },
+		"DeletePrefix": func() error {
+			_, err := b.DeletePrefix(t.Context(), driver.DeletePrefixRequest{Namespace: key.Namespace, Prefix: "other", Now: time.Now()})
+			return err
+		},
 		"Rewrite": func() error {
 			return b.Rewrite(t.Context(), driver.RewriteRequest{Key: key, Version: 3, ID: req.ID, Payload: []byte("other"), Encoding: "bytes", Now: time.Now()})
 		},

@@ -18,15 +18,15 @@ const page = 256
 // round trips, whatever its size, and one of many shards rarely more: commands
 // travel in pipelines, one for each node.
 func (b *backend) list(ctx context.Context, req driver.ListRequest, yield func(driver.Info, error) bool) error {
-	if err := b.begin(ctx); err != nil {
-		return err
-	}
 	low, high, ok := names.Range(req.Prefix, req.After)
 	if !ok {
-		return nil
+		return b.begin(ctx)
 	}
 	m := newMerge(b, req.Namespace, low, high)
 	for yielded := 0; ; {
+		if err := b.begin(ctx); err != nil { // the loop's body may have taken its time
+			return err
+		}
 		want := page
 		if req.Limit > 0 {
 			want = min(page, req.Limit-yielded)
@@ -47,22 +47,19 @@ func (b *backend) list(ctx context.Context, req driver.ListRequest, yield func(d
 			if line == "" {
 				continue // gone since its name was read, or long ago
 			}
-			info, err := parseInfo(driver.Key{Namespace: req.Namespace, Thread: threads[i]}, line)
+			key := driver.Key{Namespace: req.Namespace, Thread: threads[i]}
+			info, err := parseInfo(key, line)
 			if err != nil {
-				return err
-			}
-			if info.Expired(req.Now) {
+				info = driver.Info{Key: key} // one damaged thread hides no other
+			} else if info.Expired(req.Now) {
 				continue
 			}
-			if !yield(info, nil) {
+			if !yield(info, err) {
 				return nil
 			}
 			if yielded++; yielded == req.Limit {
 				return nil
 			}
-		}
-		if err := b.begin(ctx); err != nil { // the loop's body may have taken its time
-			return err
 		}
 	}
 }
@@ -121,35 +118,31 @@ func (b *backend) forget(ctx context.Context, namespace string, threads, lines [
 
 // history reads a page in one round trip and moves no payload.
 func (b *backend) history(ctx context.Context, req driver.HistoryRequest, yield func(driver.Info, error) bool) error {
-	if err := b.begin(ctx); err != nil {
-		return err
-	}
-	var life driver.Info // the latest version at the first page
+	var of life
 	before := req.Before
 	for yielded := 0; ; {
+		if err := b.begin(ctx); err != nil { // the loop's body may have taken its time
+			return err
+		}
 		want := page
 		if req.Limit > 0 {
 			want = min(page, req.Limit-yielded)
 		}
-		lines, err := b.historyPage(ctx, req.Key, before, want)
+		lines, err := b.readBy(ctx, historyScript, b.layout.thread(req.Key)[:2], before, want, of.latest.Version)
 		if err != nil {
 			return b.report(ctx, err)
 		}
-		if len(lines) == 0 {
+		if len(lines) < 2 {
 			return nil
 		}
 		latest, err := parseInfo(req.Key, lines[0])
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case latest.Expired(req.Now):
-			return nil
-		case life.Version == 0:
-			life = latest
-		case latest.Version < life.Version || !latest.CreatedAt.Equal(life.CreatedAt):
-			return nil // deleted meanwhile; what there is now is another life
 		}
-		for _, line := range lines[1:] {
+		if latest.Expired(req.Now) || !of.goesOn(latest, lines[1]) {
+			return nil
+		}
+		for _, line := range lines[2:] {
 			info, err := parseInfo(req.Key, line)
 			if err == nil && before != 0 && info.Version >= before {
 				err = fmt.Errorf("%w: its history is out of order", driver.ErrCorrupt)
@@ -165,20 +158,10 @@ func (b *backend) history(ctx context.Context, req driver.HistoryRequest, yield 
 				return nil
 			}
 		}
-		if len(lines)-1 < want || before == 1 {
+		if len(lines)-2 < want || before == 1 {
 			return nil
 		}
-		if err := b.begin(ctx); err != nil { // the loop's body may have taken its time
-			return err
-		}
 	}
-}
-
-// historyPage reads the info of the latest version and up to want infos of
-// versions before the given one.
-func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64, want int) ([]string, error) {
-	keys := []string{b.layout.list(key.Namespace, key.Thread), b.layout.past(key.Namespace, key.Thread)}
-	return b.readBy(ctx, historyScript, keys, before, want)
 }
 
 // namespaces yields every namespace that something was ever saved in.

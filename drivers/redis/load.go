@@ -47,9 +47,13 @@ func checkpointOf(req driver.LoadRequest, reply []string) (driver.Checkpoint, er
 		}
 	}
 	if len(reply) != 2 || len(reply[0]) != info.Size || req.Version != 0 && req.Version != info.Version {
-		return driver.Checkpoint{}, fmt.Errorf("%w: the payload of version %d is missing or has another size than its info says", driver.ErrCorrupt, info.Version)
+		return driver.Checkpoint{}, errSize(info)
 	}
 	return driver.Checkpoint{Info: info, Payload: bytesOf(reply[0])}, nil
+}
+
+func errSize(info driver.Info) error {
+	return fmt.Errorf("%w: the payload of version %d is missing or has another size than its info says", driver.ErrCorrupt, info.Version)
 }
 
 // bytesOf returns the bytes of a string that go-redis has just read into
@@ -60,4 +64,23 @@ func bytesOf(s string) []byte {
 		return []byte{}
 	}
 	return unsafe.Slice(unsafe.StringData(s), len(s))
+}
+
+// find looks for a version by its id.
+func (b *backend) find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	lines, err := b.readBy(ctx, findScript, b.layout.thread(req.Key)[:2], escape(req.ID))
+	if err != nil {
+		return driver.Info{}, b.report(ctx, err)
+	}
+	if len(lines) == 0 {
+		return driver.Info{}, driver.ErrNotFound
+	}
+	latest, err := parseInfo(req.Key, lines[0])
+	if err != nil {
+		return driver.Info{}, err
+	}
+	if latest.Expired(req.Now) || len(lines) == 1 {
+		return driver.Info{}, driver.ErrNotFound
+	}
+	return parseInfo(req.Key, lines[1])
 }

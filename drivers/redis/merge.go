@@ -26,18 +26,25 @@ type cursor struct {
 }
 
 func newMerge(b *backend, namespace, low, high string) *merge {
-	m := &merge{b: b, shards: b.layout.shards, high: "+"}
-	if high != "" {
-		m.high = "(" + high
-	}
-	from := "-"
-	if low != "" {
-		from = "[" + low
-	}
+	from, to := lexRange(low, high)
+	m := &merge{b: b, shards: b.layout.shards, high: to}
 	for k := range m.shards {
 		m.empty = append(m.empty, &cursor{index: b.layout.shard(namespace, k).index, from: from})
 	}
 	return m
+}
+
+// lexRange writes a range of names as ZRANGEBYLEX takes it: from low, to less
+// than high; "" is open.
+func lexRange(low, high string) (from, to string) {
+	from, to = "-", "+"
+	if low != "" {
+		from = "[" + low
+	}
+	if high != "" {
+		to = "(" + high
+	}
+	return from, to
 }
 
 // next returns up to want names; none means the end. It returns fewer where a

@@ -98,6 +98,9 @@ var (
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
+	_ driver.Finder          = (*backend)(nil)
+	_ driver.VersionReader   = (*backend)(nil)
+	_ driver.PrefixDeleter   = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
@@ -192,12 +195,33 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	return b.load(ctx, req)
 }
 
+// Find implements driver.Finder.
+func (b *backend) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	if err := b.begin(ctx); err != nil {
+		return driver.Info{}, err
+	}
+	return b.find(ctx, req)
+}
+
+// Versions implements driver.VersionReader.
+func (b *backend) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	return sequence(func(yield func(driver.Checkpoint, error) bool) error { return b.versions(ctx, req, yield) })
+}
+
 // Delete implements driver.Backend.
 func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
 	return b.remove(ctx, req)
+}
+
+// DeletePrefix implements driver.PrefixDeleter.
+func (b *backend) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	if err := b.begin(ctx); err != nil {
+		return 0, err
+	}
+	return b.deletePrefix(ctx, req)
 }
 
 // Purge implements driver.Purger.

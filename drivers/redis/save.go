@@ -31,14 +31,32 @@ func (b *backend) save(ctx context.Context, req driver.SaveRequest) (driver.Info
 		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
 		now: req.Now, created: req.Now, saved: req.Now, expires: req.ExpiresAt, keep: req.Keep,
 	}
-	switch {
-	case req.Match.Absent:
-		w.match = "-"
-	case req.Match.ID != "":
-		w.match = "=" + escape(req.Match.ID)
-	}
+	w.match = condition(req.Match)
 	return b.write(ctx, w)
 }
+
+// condition writes a condition as scripts take it.
+func condition(m driver.Match) string {
+	switch {
+	case m.Absent:
+		return "-"
+	case m.Exists:
+		return "+"
+	case m.ID != "":
+		return "=" + escape(m.ID)
+	case m.Version != 0:
+		return "#" + strconv.FormatInt(m.Version, 10)
+	}
+	return ""
+}
+
+// repeatable reports whether the condition can hold once only, however often it
+// is sent: no later save has the id.
+func repeatable(condition string) bool { return strings.HasPrefix(condition, "=") }
+
+// errOvertaken is the error of a conditional write that was sent twice, and whose
+// condition did not hold the second time.
+var errOvertaken = fmt.Errorf("%w: the connection failed, and the thread has changed since", driver.ErrUnavailable)
 
 // importCheckpoint writes a version as it is.
 func (b *backend) importCheckpoint(ctx context.Context, req driver.ImportRequest) error {
@@ -87,7 +105,7 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	lost := false
 	again := func() bool {
 		lost = lost || !sent.unsent()
-		return !lost || strings.HasPrefix(w.match, "=")
+		return !lost || repeatable(w.match)
 	}
 	keys, argv := b.layout.thread(w.key), w.argv(rest)
 	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
@@ -103,7 +121,7 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	case err != nil:
 		return driver.Info{}, b.report(ctx, err)
 	case lost && strings.HasPrefix(reply, "!"):
-		return driver.Info{}, fmt.Errorf("%w: the connection failed, and the thread has changed since", driver.ErrUnavailable)
+		return driver.Info{}, errOvertaken
 	}
 	return verdictOf(w.key, reply)
 }
@@ -170,13 +188,16 @@ func cause(err error, cmds ...redis.Cmder) error {
 	return err
 }
 
-// verdictOf reads the answer of save.lua.
+// verdictOf reads the answer of save.lua and delete.lua.
 func verdictOf(key driver.Key, reply string) (driver.Info, error) {
 	if reply == "" {
 		return driver.Info{}, fmt.Errorf("%w: the server's answer cannot be read", driver.ErrUnavailable)
 	}
 	switch line := reply[1:]; reply[0] {
 	case '+', '=':
+		if line == "" {
+			return driver.Info{}, nil // a deletion
+		}
 		return parseInfo(key, line)
 	case '!':
 		conflict := &driver.ConflictError{}

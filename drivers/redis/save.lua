@@ -5,7 +5,7 @@
 --       2 id        of this checkpoint, escaped
 --       3 now       of the request, microseconds
 --       4 keep      newest versions to keep
---       5 match     "" none, "-" the thread is absent, "=ID" its latest id
+--       5 match     the condition, see holds
 --       6 version   "" for a save, the version to import otherwise
 --       7 created   of the checkpoint if it starts a life or is imported
 --       8 expires   microseconds, or "-" for never
@@ -20,40 +20,28 @@
 -- written before, "!" the condition does not hold (no info: absent), "x" what
 -- is stored cannot be read, "m" the highest version is reached.
 local list, past, index, expiry, gate = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local name, id, now, keep, match = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local name, id, now, keep, match = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local version, created, expires = ARGV[6], ARGV[7], ARGV[8]
-local function number(n) return string.format('%.0f', n) end
 
-local old = redis.call('LINDEX', list, 1)
-local v, born, ends, last, live
-local kept = 0
-if old then
-  v, born, ends, last = string.match(old, '^1 (%d+) (%-?%d+) (%-?%d*) (%S+) ')
-  v = tonumber(v)
-  if not v then return 'x' end
-  live = ends == '-' or (tonumber(ends) or 0) > now
-elseif redis.call('EXISTS', list) == 1 then
-  return 'x'
+local line, old, kept = head(list)
+if not old and (line or redis.call('EXISTS', list) == 1) then return 'x' end
+local alive = live(old, now)
+if alive then
+  local found = byID(list, past, old, kept, id)
+  if found and (version == '' or found.version == version) then return '=' .. found.line end
+  if version ~= '' and old.number >= tonumber(version) then return '!' .. line end
+else
+  kept = 0
 end
-if live then
-  kept = math.floor(redis.call('LLEN', list) / 2)
-  local found = last == id and old
-  if not found and kept > 1 then
-    local at = redis.call('HGET', past, 'id:' .. id)
-    found = at and redis.call('HGET', past, at)
-  end
-  if found and (version == '' or string.match(found, '^1 (%d+) ') == version) then return '=' .. found end
-  if version ~= '' and v >= tonumber(version) then return '!' .. old end
-end
-if match ~= '' and match ~= (live and '=' .. last or '-') then return '!' .. (live and old or '') end
+if not holds(match, alive and old) then return '!' .. (alive and line or '') end
 
 if version == '' then
-  version = live and v + 1 or 1
-  created = live and born or created
-  if live and v >= 9007199254740992 then return 'm' end
+  version = alive and old.number + 1 or 1
+  created = alive and old.created or created
+  if alive and old.number >= 9007199254740992 then return 'm' end
 else
   version = tonumber(version)
-  if live and v + 1 < version then kept = 0 end
+  if alive and old.number + 1 < version then kept = 0 end
 end
 
 -- The server removes a thread by itself: five minutes (for readers whose clocks
@@ -72,11 +60,11 @@ end
 -- nothing without what follows: an old info has a second place, a name has no
 -- thread and is not listed.
 local goes_on = kept > 0 and keep > 1
-if goes_on then redis.call('HSET', past, number(v), old, 'id:' .. last, number(v)) end
+if goes_on then redis.call('HSET', past, old.version, line, 'id:' .. old.id, old.version) end
 redis.call('ZADD', index, 0, name)
 if over then
-  redis.call('ZADD', expiry, number(over), name)
-elseif not live or ends ~= '-' then
+  redis.call('ZADD', expiry, text(over), name)
+elseif not alive or old.expires ~= '-' then
   redis.call('ZREM', expiry, name)
 end
 
@@ -84,12 +72,11 @@ if goes_on then
   if kept >= keep then
     redis.call('LTRIM', list, 0, 2 * keep - 3)
     for n = version - kept, version - keep do
-      local gone = redis.call('HGET', past, number(n))
-      local its = gone and string.match(gone, '^1 %d+ %S+ %S+ (%S+) ')
-      redis.call('HDEL', past, number(n), its and 'id:' .. its or '')
+      local gone = read(redis.call('HGET', past, text(n)))
+      redis.call('HDEL', past, text(n), gone and 'id:' .. gone.id or '')
     end
   end
-  if ends ~= '-' and not over then
+  if old.expires ~= '-' and not over then
     redis.call('PERSIST', list)
     redis.call('PERSIST', past)
   end
@@ -99,7 +86,7 @@ else
   if kept ~= 1 then redis.call('UNLINK', past) end
 end
 
-local info = string.format('1 %s %s %s %s %s', number(version), created, expires, id, ARGV[10])
+local info = string.format('1 %s %s %s %s %s', text(version), created, expires, id, ARGV[10])
 if ARGV[11] then
   redis.call('LPUSH', list, info, ARGV[11])
 else
@@ -107,11 +94,11 @@ else
 end
 
 if over then
-  redis.call('PEXPIREAT', list, number(over + grace))
-  redis.call('PEXPIREAT', past, number(over + grace + 1000))
+  redis.call('PEXPIREAT', list, text(over + grace))
+  redis.call('PEXPIREAT', past, text(over + grace + 1000))
   -- Names of threads that the server has removed leave the indexes, a few with
   -- each save.
-  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', number(time - grace - 1000), 'LIMIT', 0, 4)) do
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', text(time - grace - 1000), 'LIMIT', 0, 4)) do
     redis.call('ZREM', index, gone)
     redis.call('ZREM', expiry, gone)
   end

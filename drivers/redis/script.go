@@ -85,22 +85,26 @@ var (
 	purgeScript    = load("purge.lua")
 	forgetScript   = load("forget.lua")
 	registerScript = load("register.lua")
+	findScript     = load("find.lua")
+	versionsScript = load("versions.lua")
 	rewriteScript  = load("rewrite.lua")
 )
 
-// load reads an embedded script without its comments and indentation: the
-// source of save.lua travels with every large payload.
+// load reads an embedded script, after what all of them share, without comments
+// and indentation.
 func load(name string) script {
-	text, err := sources.ReadFile(name)
-	if err != nil {
-		panic(err)
-	}
 	var b strings.Builder
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if line != "" && !strings.HasPrefix(line, "--") {
-			b.WriteString(line)
-			b.WriteByte('\n')
+	for _, name := range []string{"info.lua", name} {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			panic(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSpace(line)
+			if line != "" && !strings.HasPrefix(line, "--") {
+				b.WriteString(line)
+				b.WriteByte('\n')
+			}
 		}
 	}
 	digest := sha1.Sum([]byte(b.String()))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -194,6 +195,31 @@ func TestRoundTrips(t *testing.T) {
 		{"List of 100", 2, page(100)},
 		{"List of 256", 2, page(256)},
 		{"List of 300", 4, page(300)},
+		{"Save on condition of a version", 1, save(small, func(r *driver.SaveRequest) { r.Match.Version = last.Version })},
+		{"Save on condition of existence", 1, save(small, func(r *driver.SaveRequest) { r.Match.Exists = true })},
+		{"Find", 1, func() error {
+			_, err := b.Find(t.Context(), driver.FindRequest{Key: key, ID: last.ID, Now: time.Now()})
+			return err
+		}},
+		{"Versions", 1, func() error {
+			for _, err := range b.Versions(t.Context(), driver.VersionsRequest{Key: key, Now: time.Now()}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"DeletePrefix of nothing", 1, func() error {
+			_, err := b.DeletePrefix(t.Context(), driver.DeletePrefixRequest{Namespace: ns, Prefix: "none/", Now: time.Now()})
+			return err
+		}},
+		{"Delete on condition", 1, func() error {
+			err := b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: "none"}, Match: driver.Match{Exists: true}, Now: time.Now()})
+			if !errors.Is(err, driver.ErrConflict) {
+				return fmt.Errorf("%v, want ErrConflict", err)
+			}
+			return nil
+		}},
 		{"Delete", 1, func() error {
 			return b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: "thread-007"}})
 		}},

@@ -1,0 +1,65 @@
+-- Stands before every script: how scripts read the info line (see info.go).
+
+-- read returns the head of an info line, and nil for a line that is none.
+-- version stays text: Lua would print a large number in another form.
+local function read(line)
+  local version, created, expires, id, rest
+  if line then
+    version, created, expires, id, rest = string.match(line, '^1 (%d+) (%-?%d+) (%-?%d*) (%S+) (.*)$')
+  end
+  return version and {line = line, version = version, number = tonumber(version), created = created,
+    expires = expires, id = id, rest = rest}
+end
+
+-- live reports whether a thread with this latest info is there at a time, in
+-- microseconds.
+local function live(info, now)
+  return info and (info.expires == '-' or (tonumber(info.expires) or 0) > tonumber(now)) or false
+end
+
+-- holds decides a condition for the latest info of a thread, nil or false for
+-- none: '' no condition, '-' absent, '+' exists, '=ID', '#VERSION'.
+local function holds(match, info)
+  if match == '' then return true end
+  if match == '-' then return not info end
+  return info and (match == '+' or match == '=' .. info.id or match == '#' .. info.version) or false
+end
+
+local function text(n) return string.format('%.0f', n) end
+
+-- head reads the latest info of a thread, and how many versions it keeps.
+local function head(list)
+  local line = redis.call('LINDEX', list, 1)
+  return line, read(line), math.floor(redis.call('LLEN', list) / 2)
+end
+
+-- earlier reads the infos of versions from the highest to the lowest one, which
+-- are kept, as the hash of past infos has them. What is missing there, for a
+-- server has evicted it, the list has too.
+local function earlier(list, past, latest, highest, lowest)
+  local fields, infos = {}, {}
+  for n = highest, lowest, -1 do fields[#fields + 1] = text(n) end
+  if #fields == 0 then return infos end
+  infos = redis.call('HMGET', past, unpack(fields))
+  for i = 1, #fields do
+    infos[i] = infos[i] or redis.call('LINDEX', list, 2 * (latest - highest + i - 1) + 1) or ''
+  end
+  return infos
+end
+
+-- byID finds the kept version with an id, escaped; nil or false if there is none.
+local function byID(list, past, latest, kept, id)
+  if latest.id == id then return latest end
+  if kept < 2 then return nil end
+  local at = redis.call('HGET', past, 'id:' .. id)
+  if at then
+    local found = read(redis.call('HGET', past, at))
+    if found then return found end
+  elseif redis.call('HLEN', past) >= 2 * (kept - 1) then
+    return nil
+  end
+  for i = 1, kept - 1 do -- see earlier
+    local found = read(redis.call('LINDEX', list, 2 * i + 1))
+    if found and found.id == id then return found end
+  end
+end
