@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -21,7 +22,9 @@ type ListOptions struct {
 // loop goes on, and the loop may save, load and delete. To go on later, pass the
 // last name as After.
 //
-// An error is yielded once and ends the loop. On DynamoDB the list may lag behind
+// A thread whose latest checkpoint cannot be read is yielded with its name and an
+// error that matches [ErrCorrupt]; the loop may go on with the next one. Any other
+// error is yielded once and ends the loop. On DynamoDB the list may lag behind
 // the latest saves; nowhere else.
 func (s *Store) List(ctx context.Context, opts ListOptions) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
@@ -59,7 +62,16 @@ func stream[T any](op operation, values iter.Seq2[T, error], err error, yield fu
 		yield(none, op.end(Info{}, err))
 		return
 	}
+	var damaged error
 	for value, err := range values {
+		if info, ok := any(value).(Info); ok && info.Thread != "" && errors.Is(err, ErrCorrupt) {
+			damaged = err // of this thread alone
+			err = op.store.fail(op.name, info.Thread, err)
+			if !yield(value, err) {
+				break
+			}
+			continue
+		}
 		if err != nil {
 			yield(none, op.end(Info{}, err))
 			return
@@ -68,5 +80,5 @@ func stream[T any](op operation, values iter.Seq2[T, error], err error, yield fu
 			break
 		}
 	}
-	op.end(Info{}, nil)
+	op.end(Info{}, damaged)
 }

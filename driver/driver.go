@@ -170,7 +170,9 @@ type Backend interface {
 	// lock or the only connection while it yields. The cost of a page MUST NOT
 	// grow with the number of threads outside it, where the database has an
 	// index to serve it. An error is yielded once, with a zero Info, and ends
-	// the iteration.
+	// the iteration; but a thread whose latest checkpoint cannot be read SHOULD
+	// be yielded with its Key alone and an error that matches ErrCorrupt, and
+	// the iteration goes on with the next one if the caller asks for it.
 	List(ctx context.Context, req ListRequest) iter.Seq2[Info, error]
 
 	// History yields the kept versions of a live thread, newest first and

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/faultproxy"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
@@ -195,12 +197,17 @@ func TestDamagedThread(t *testing.T) {
 	if err := admin.LSet(t.Context(), b.layout.list(ns, "b"), 1, "nonsense").Err(); err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for info, err := range b.List(t.Context(), driver.ListRequest{Namespace: ns, Now: time.Now()}) {
-		got = append(got, fmt.Sprint(info.Thread, errors.Is(err, driver.ErrCorrupt)))
-	}
-	if want := []string{"afalse", "btrue", "cfalse"}; !slices.Equal(got, want) {
-		t.Errorf("List: %v, want %v", got, want)
+	for name, infos := range map[string]iter.Seq2[driver.Info, error]{
+		"Backend": b.List(t.Context(), driver.ListRequest{Namespace: ns, Now: time.Now()}),
+		"Store":   checkpoint.New(b, checkpoint.WithNamespace(ns)).List(t.Context(), checkpoint.ListOptions{}),
+	} {
+		var got []string
+		for info, err := range infos {
+			got = append(got, fmt.Sprintf("%s %t", info.Thread, errors.Is(err, driver.ErrCorrupt)))
+		}
+		if want := []string{"a false", "b true", "c false"}; !slices.Equal(got, want) {
+			t.Errorf("%s.List: %v, want %v", name, got, want)
+		}
 	}
 }
 
