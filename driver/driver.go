@@ -6,7 +6,7 @@
 //
 // Implement [Driver] and [Backend], add the optional interfaces the database
 // can serve ([Purger], [Importer], [NamespaceLister], [Rewriter], [Finder],
-// [VersionReader], [PrefixDeleter], [Locator]; [Exampler] for the driver), register the
+// [VersionReader], [PrefixDeleter], [Patcher], [Locator]; [Exampler] for the driver), register the
 // driver from an init function with checkpoint.Register, and let the
 // conformance suite judge it:
 //
@@ -101,7 +101,7 @@ type Driver interface {
 	// names the word and the words allowed, and holds no secret.
 	//
 	// The words that package checkpoint owns (namespace, ttl, history,
-	// max_state_size, compress) have been taken out of dsn. A dsn that begins
+	// max_state_size, compress, incremental) have been taken out of dsn. A dsn that begins
 	// with the driver's name and a colon is a whole URL, and MUST be accepted:
 	// so checkpoint.OpenURL hands it over. Package driver/dsn reads the words
 	// and has the rules.

@@ -30,6 +30,7 @@ type RewriteRequest struct {
 	ID       string
 	Payload  []byte
 	Encoding string
+	Digest   string // only for a [Patcher]: that of the new payload, or "" for none
 	Now      time.Time
 }
 

@@ -20,6 +20,7 @@ type Info struct {
 	Version   int64             // 1 for a thread's first checkpoint, then +1 a save; at most MaxVersion
 	Size      int               // bytes of the payload as it was handed to the backend
 	Encoding  string            // what the payload is: "json", "bytes", a codec's name, with "+step" for what was applied after
+	Base      int64             // the version of the whole state that this one's patch builds on; 0: this one is whole
 	Metadata  map[string]string // nil when there is none
 	CreatedAt time.Time         // the first save of the thread's present life
 	SavedAt   time.Time         // this save
@@ -37,6 +38,8 @@ func (i Info) Expired(now time.Time) bool {
 type Checkpoint struct {
 	Info
 	Payload []byte
+	Digest  string // as it was saved; "" from a backend that is no [Patcher]
+	Links   []Link // from Load of a patched version: what it needs; see [Patcher]
 }
 
 // Format implements fmt.Formatter: the payload is shown by its length only.
@@ -53,6 +56,7 @@ type SaveRequest struct {
 	ID        string // opaque, unique to this save, at most 64 printable ASCII bytes
 	Payload   []byte // not to be changed or kept after Save has returned
 	Encoding  string
+	Digest    string            // only for a [Patcher]: proves the payload's bytes, at most 64 printable ASCII bytes; "" for none
 	Metadata  map[string]string // not to be changed or kept after Save has returned
 	Now       time.Time
 	ExpiresAt time.Time // the zero time: never

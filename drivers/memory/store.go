@@ -27,6 +27,7 @@ type namespace struct {
 // without gaps; there is at least one.
 type thread struct {
 	versions []*driver.Checkpoint // not changed once they are here, so that they can be read without the lock
+	needed   []*driver.Checkpoint // the versions before, invisible, that the oldest one's patch builds on
 }
 
 func (t *thread) latest() *driver.Checkpoint { return t.versions[len(t.versions)-1] }
@@ -50,12 +51,25 @@ func (t *thread) withID(id string) *driver.Checkpoint {
 	return nil
 }
 
-// add appends c as the latest version and drops those beyond keep.
+// add appends c as the latest version and drops those beyond keep, but for what the
+// oldest of the others needs.
 func (t *thread) add(c *driver.Checkpoint, keep int) {
 	t.versions = append(t.versions, c)
 	if extra := len(t.versions) - keep; extra > 0 {
+		t.needed = append(t.needed, t.versions[:extra]...)
 		t.versions = slices.Delete(t.versions, 0, extra)
 	}
+	base := t.versions[0].Base
+	t.needed = slices.DeleteFunc(t.needed, func(n *driver.Checkpoint) bool { return base == 0 || n.Version < base })
+}
+
+// links returns what the patch of a kept version builds on.
+func (t *thread) links(c *driver.Checkpoint) []*driver.Checkpoint {
+	if c.Base == 0 {
+		return nil
+	}
+	links := slices.Concat(t.needed, t.versions)
+	return slices.DeleteFunc(links, func(l *driver.Checkpoint) bool { return l.Version < c.Base || l.Version >= c.Version })
 }
 
 // live returns the thread, or nil if there is none or it has expired by now.
@@ -102,7 +116,8 @@ func (s *store) drop(key driver.Key) {
 	}
 }
 
-func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
+// save saves a whole state, or a patch, whose Base is not 0.
+func (s *store) save(req driver.PatchRequest) (driver.Info, error) {
 	payload := bytes.Clone(req.Payload) // before the lock: it may be large
 
 	s.mu.Lock()
@@ -118,6 +133,9 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 	if err := check(req.Match, t); err != nil {
 		return driver.Info{}, err
 	}
+	if req.Base != 0 && (t == nil || t.latest().ID != req.Previous.ID || t.latest().Digest != req.Previous.Digest) {
+		return driver.Info{}, driver.ErrBase
+	}
 
 	if t != nil && t.latest().Version >= driver.MaxVersion {
 		return driver.Info{}, backends.ErrHighestVersion
@@ -130,12 +148,14 @@ func (s *store) save(req driver.SaveRequest) (driver.Info, error) {
 			Version:   1,
 			Size:      len(req.Payload),
 			Encoding:  req.Encoding,
+			Base:      req.Base,
 			Metadata:  backends.CloneMetadata(req.Metadata),
 			CreatedAt: req.Now,
 			SavedAt:   req.Now,
 			ExpiresAt: req.ExpiresAt,
 		},
 		Payload: payload,
+		Digest:  req.Digest,
 	}
 	if t != nil {
 		c.Version = t.latest().Version + 1
@@ -176,7 +196,7 @@ func (s *store) importCheckpoint(req driver.ImportRequest) error {
 	case t.latest().Version >= c.Version:
 		return &driver.ConflictError{Current: backends.CloneInfo(t.latest().Info)}
 	case t.latest().Version < c.Version-1:
-		t.versions = nil // a gap would separate them from c
+		t.versions, t.needed = nil, nil // a gap would separate them from c
 	}
 	t.add(c, req.Keep)
 	return nil
@@ -191,36 +211,48 @@ func (s *store) rewrite(req driver.RewriteRequest) error {
 	if t == nil {
 		return driver.ErrNotFound
 	}
-	old := t.version(req.Version)
-	if old == nil || old.ID != req.ID {
-		return driver.ErrNotFound
+	for _, versions := range [][]*driver.Checkpoint{t.needed, t.versions} {
+		for i, old := range versions {
+			if old.Version == req.Version && old.ID == req.ID {
+				c := *old // what is there may be being read
+				c.Payload, c.Encoding, c.Size, c.Digest = payload, req.Encoding, len(payload), req.Digest
+				versions[i] = &c
+				return nil
+			}
+		}
 	}
-	c := *old // what is there may be being read
-	c.Payload, c.Encoding, c.Size = payload, req.Encoding, len(payload)
-	t.versions[req.Version-t.versions[0].Version] = &c
-	return nil
+	return driver.ErrNotFound
 }
 
 func (s *store) load(req driver.LoadRequest) (driver.Checkpoint, error) {
-	c := s.get(req)
+	c, links := s.get(req)
 	if c == nil {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
-	return driver.Checkpoint{Info: backends.CloneInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil
+	loaded := driver.Checkpoint{Info: backends.CloneInfo(c.Info), Payload: bytes.Clone(c.Payload), Digest: c.Digest}
+	for _, l := range links {
+		loaded.Links = append(loaded.Links, driver.Link{
+			Version: l.Version, ID: l.ID, Encoding: l.Encoding, Base: l.Base, Payload: bytes.Clone(l.Payload),
+		})
+	}
+	return loaded, nil
 }
 
-// get returns the checkpoint that req asks for, or nil.
-func (s *store) get(req driver.LoadRequest) *driver.Checkpoint {
+// get returns the checkpoint that req asks for, or nil, and what it builds on.
+func (s *store) get(req driver.LoadRequest) (*driver.Checkpoint, []*driver.Checkpoint) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	t := s.live(req.Key, req.Now)
-	switch {
-	case t == nil:
-		return nil
-	case req.Version == 0:
-		return t.latest()
+	if t == nil {
+		return nil, nil
 	}
-	return t.version(req.Version)
+	c := t.latest()
+	if req.Version != 0 {
+		if c = t.version(req.Version); c == nil {
+			return nil, nil
+		}
+	}
+	return c, t.links(c)
 }
 
 func (s *store) find(req driver.FindRequest) (driver.Info, error) {
