@@ -69,8 +69,10 @@ type connection struct {
 	backend driver.Backend
 	driver  string
 	closed  atomic.Bool
-	ready   atomic.Bool   // a Ping has succeeded
-	pinging chan struct{} // holds a token while an operation pings
+	ready   atomic.Bool    // a Ping has succeeded
+	pinging chan struct{}  // holds a token while an operation pings
+	patcher driver.Patcher // nil where states are saved whole
+	states  *stateMemory   // what patches are made against
 }
 
 // New returns a store on a backend that was opened in another way, as a driver's
@@ -86,10 +88,12 @@ func newStore(b driver.Backend, driverName string, settings settings) *Store {
 	if l, ok := b.(driver.LoggerSetter); ok && settings.log != nil {
 		l.SetLogger(settings.log)
 	}
-	return &Store{
-		conn:     &connection{backend: b, driver: driverName, pinging: make(chan struct{}, 1)},
-		settings: settings,
+	c := &connection{backend: b, driver: driverName, pinging: make(chan struct{}, 1)}
+	if settings.patches && settings.memory > 0 {
+		c.patcher, _ = b.(driver.Patcher)
+		c.states = newStateMemory(settings.memory)
 	}
+	return &Store{conn: c, settings: settings}
 }
 
 // packageName names a backend that came without a driver's name: the package of
@@ -154,6 +158,9 @@ func (s *Store) Raw(f func(driver.Backend) error) error {
 func (s *Store) Close() error {
 	if s.view || s.conn.closed.Swap(true) {
 		return nil
+	}
+	if s.conn.states != nil {
+		s.conn.states.clear()
 	}
 	return s.fail("close", "", s.conn.backend.Close())
 }

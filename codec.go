@@ -8,8 +8,6 @@ import (
 	"io"
 	"reflect"
 	"strings"
-
-	"github.com/go-ckpt/checkpoint/driver"
 )
 
 // A Codec turns states into bytes and back. It must be safe for concurrent use.
@@ -95,13 +93,8 @@ func typeName(t reflect.Type, state any) string {
 	return t.String()
 }
 
-// decode turns a stored checkpoint into a state, which may share memory with the
-// checkpoint's payload.
-func (s *Store) decode(cp driver.Checkpoint, target any) error {
-	p, err := s.unpack(cp)
-	if err != nil {
-		return err
-	}
+// decode turns an encoded state into what it was, which may share memory with it.
+func (s *Store) decode(p payload, target any) error {
 	switch p.encoding {
 	case encodingBytes:
 		switch t := target.(type) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -38,7 +37,8 @@ type CopyStats struct {
 // Payloads move as they are stored, and no key is needed for encrypted ones,
 // unless dst compresses or encrypts, or an encrypted payload changes its
 // namespace, which it is bound to: then they are decoded with src's settings and
-// encoded with dst's.
+// encoded with dst's. What was saved as a patch ([WithIncremental]) arrives as a whole
+// state, which needs the key where it is encrypted.
 //
 // Memory is bounded by Concurrency states. The stats count what was done also
 // when Copy fails. An error that matches errors.ErrUnsupported says that the
@@ -148,19 +148,22 @@ func (c *copying) first(ctx context.Context, latest Info) (int64, error) {
 // put imports one checkpoint of src into dst, after prev, and returns the bytes
 // written.
 func (c *copying) put(ctx context.Context, cp driver.Checkpoint, prev Info) (int64, error) {
+	whole, err := c.src.Whole(cp)
+	if err != nil {
+		return 0, err
+	}
+	cp = whole
 	p := payload{cp.Payload, cp.Encoding}
-	to := c.dst.key(cp.Thread)
-	sealed := strings.HasSuffix(cp.Encoding, "+"+stepSealed)
-	if c.dst.compressor != nil || c.dst.aead != nil || sealed && to != cp.Key {
-		var err error
+	to := place{key: c.dst.key(cp.Thread), id: cp.ID}
+	if c.dst.compressor != nil || c.dst.aead != nil || p.sealed() && to.key != cp.Key {
 		if p, err = c.src.unpack(cp); err != nil {
 			return 0, c.src.fail("copy", cp.Thread, fmt.Errorf("version %d: %w", cp.Version, err))
 		}
-		if p, err = c.dst.pack(p, to, cp.ID); err != nil {
+		if p, err = c.dst.pack(p, to); err != nil {
 			return 0, c.dst.fail("copy", cp.Thread, err)
 		}
 	}
-	cp.Key, cp.Payload, cp.Encoding, cp.Size = to, p.data, p.encoding, len(p.data)
+	cp.Key, cp.Payload, cp.Encoding, cp.Size, cp.Digest = to.key, p.data, p.encoding, len(p.data), ""
 	if err := checkImport(cp); err != nil {
 		return 0, c.src.fail("copy", cp.Thread, err)
 	}
@@ -196,6 +199,9 @@ func checkImport(cp driver.Checkpoint) error {
 	}
 	if !isID(cp.ID) || cp.Version < 1 || cp.Version > driver.MaxVersion || cp.Encoding == "" {
 		return fmt.Errorf("%w: version %d has no valid id, version or encoding", ErrCorrupt, cp.Version)
+	}
+	if cp.Base != 0 {
+		return fmt.Errorf("%w: version %d is a patch and no whole state", ErrInvalid, cp.Version)
 	}
 	return nil
 }

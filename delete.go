@@ -29,6 +29,9 @@ func (s *Store) delete(ctx context.Context, thread string, opts []DeleteOption) 
 		return err
 	}
 	err = s.conn.backend.Delete(ctx, driver.DeleteRequest{Key: s.key(thread), Match: o.match, Now: now})
+	if s.conn.states != nil {
+		s.conn.states.drop(s.key(thread))
+	}
 	if o.match.Exists && errors.Is(err, ErrConflict) {
 		return ErrNotFound
 	}

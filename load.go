@@ -70,7 +70,14 @@ func (s *Store) load(ctx context.Context, thread string, version int64, state an
 	if err != nil {
 		return Info{}, err
 	}
-	if err := s.decode(cp, state); err != nil {
+	p, err := s.unpack(cp)
+	if err == nil {
+		if version == 0 {
+			p = s.remember(cp, p)
+		}
+		err = s.decode(p, state)
+	}
+	if err != nil {
 		return cp.Info, fmt.Errorf("version %d: %w", cp.Version, err)
 	}
 	return cp.Info, nil

@@ -31,6 +31,7 @@ func Drivers() []string { return registry.Drivers.Names() }
 //	history=20            as WithHistory; "all" for KeepAll
 //	max_state_size=BYTES  as WithMaxStateSize
 //	compress=NAME         as WithCompression, with a registered compressor
+//	incremental=true      as WithIncremental
 //
 // An option given to Open wins over a word. Keys never stand in a DSN.
 func Open(driverName, dsn string, opts ...Option) (*Store, error) {
@@ -117,6 +118,9 @@ func wordOptions(words *dsn.Words) []Option {
 		} else {
 			opts = append(opts, WithCompression(c))
 		}
+	}
+	if words.Bool("incremental", false) {
+		opts = append(opts, WithIncremental())
 	}
 	return opts
 }

@@ -58,7 +58,7 @@ func TestRegister(t *testing.T) {
 }
 
 func TestOpenErrors(t *testing.T) {
-	const common = "every driver's: compress, history, max_state_size, namespace, ttl"
+	const common = "every driver's: compress, history, incremental, max_state_size, namespace, ttl"
 	for _, tt := range []struct {
 		driver, dsn string
 		is          error

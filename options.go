@@ -14,6 +14,8 @@ import (
 const (
 	DefaultNamespace    = "agents"
 	DefaultMaxStateSize = 16 << 20 // bytes
+
+	DefaultIncrementalMemory = 64 << 20 // bytes
 )
 
 // KeepAll is the history that never drops a version.
@@ -38,6 +40,8 @@ type settings struct {
 	codec      Codec
 	compressor Compressor
 	aead       AEAD
+	patches    bool  // WithIncremental
+	memory     int64 // of WithIncrementalMemory, bytes
 	err        error // the first bad option
 }
 
@@ -48,6 +52,7 @@ func defaultSettings() settings {
 		maxSize:   DefaultMaxStateSize,
 		now:       time.Now,
 		codec:     jsonCodec{},
+		memory:    DefaultIncrementalMemory,
 	}
 }
 
@@ -154,7 +159,7 @@ func WithCompression(c Compressor) Option {
 			s.fail("WithCompression: the compressor is nil")
 			return
 		}
-		if err := checkStepName(c.Name(), stepSealed); err != nil {
+		if err := checkStepName(c.Name(), stepSealed, stepPatch); err != nil {
 			s.fail("WithCompression: %w", err)
 		}
 		s.compressor = c
@@ -172,6 +177,34 @@ func WithEncryption(a AEAD) Option {
 			return
 		}
 		s.aead = a
+	}
+}
+
+// WithIncremental makes a save write what changed since the version before, and not
+// the state, where the driver can keep that (it implements driver.Patcher; otherwise
+// states are stored whole) and where it is less. For states that grow, such as
+// conversations, that is a small part of the bytes. Loads bring the parts back in one
+// round trip and check the result, so that a damaged part is an [ErrCorrupt]. Every
+// store reads such threads, whatever its settings.
+//
+// The handle remembers the states that it saved and loaded last, see
+// [WithIncrementalMemory]. The database decides in the step of the write whether a
+// remembered state still is the latest one; if not, the whole state is sent, with one
+// round trip more and the same result. [Info].Base tells which versions are whole.
+func WithIncremental() Option {
+	return func(s *settings) { s.patches = true }
+}
+
+// WithIncrementalMemory sets how many bytes of states the handle and its views
+// remember together for [WithIncremental], 64 MiB by default, the least recently used
+// ones being forgotten first. With 0 nothing is remembered, and every state is stored
+// whole.
+func WithIncrementalMemory(bytes int64) Option {
+	return func(s *settings) {
+		if bytes < 0 {
+			s.fail("WithIncrementalMemory: %d bytes is negative", bytes)
+		}
+		s.memory = bytes
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -79,10 +78,11 @@ func (r *rekeying) thread(ctx context.Context, latest Info) error {
 	if err != nil {
 		return r.store.fail("rekey", latest.Thread, err)
 	}
+	done := make(map[string]bool)
 	for info, err := range infos {
 		var n int64
 		if err == nil {
-			n, err = r.version(ctx, info)
+			n, err = r.version(ctx, info, done)
 		}
 		if err != nil {
 			return r.store.fail("rekey", latest.Thread, err)
@@ -97,37 +97,71 @@ func (r *rekeying) thread(ctx context.Context, latest Info) error {
 	return nil
 }
 
-// version seals one version anew, if that is needed, and returns the bytes
-// written. A version that was dropped meanwhile needs nothing.
-func (r *rekeying) version(ctx context.Context, info Info) (int64, error) {
-	s := r.store
-	cp, err := s.fetch(ctx, info.Thread, info.Version)
+// version seals one version anew, and what it builds on, if that is needed, and
+// returns the bytes written. A version that was dropped meanwhile needs nothing. Of
+// the versions of a chain, which come the newest first, the newest brings all that
+// the others need: done holds the ids of those that were seen.
+func (r *rekeying) version(ctx context.Context, info Info, done map[string]bool) (int64, error) {
+	if done[info.ID] {
+		return 0, nil
+	}
+	cp, err := r.store.fetch(ctx, info.Thread, info.Version)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	p := payload{cp.Payload, cp.Encoding}
-	sealed := strings.HasSuffix(cp.Encoding, "+"+stepSealed)
-	if c, ok := s.aead.(interface{ Current([]byte) bool }); ok && sealed && c.Current(cp.Payload) {
+	links := append(cp.Links[:len(cp.Links):len(cp.Links)], driver.Link{
+		Version: cp.Version, ID: cp.ID, Encoding: cp.Encoding, Base: cp.Base, Payload: cp.Payload,
+	})
+	var written int64
+	for i, l := range links {
+		if done[l.ID] {
+			continue
+		}
+		at := place{key: cp.Key, id: l.ID}
+		if l.Base != 0 {
+			at.base = l.Base
+			if i > 0 {
+				at.previous = links[i-1].ID
+			}
+		}
+		n, err := r.link(ctx, l, at, cp.Digest != "")
+		if err != nil {
+			return written, err
+		}
+		written += n
+		done[l.ID] = true
+	}
+	return written, nil
+}
+
+// link seals one payload anew.
+func (r *rekeying) link(ctx context.Context, l driver.Link, at place, digest bool) (int64, error) {
+	s := r.store
+	p := payload{l.Payload, l.Encoding}
+	if c, ok := s.aead.(interface{ Current([]byte) bool }); ok && p.sealed() && c.Current(p.data) {
 		return 0, nil
 	}
-	if sealed || !r.opts.Plaintext {
-		if p, err = s.open(cp); err != nil {
-			return 0, fmt.Errorf("version %d: %w", cp.Version, err)
+	var err error
+	if p.sealed() || !r.opts.Plaintext {
+		if p, err = s.open(p, at); err != nil {
+			return 0, fmt.Errorf("version %d: %w", l.Version, err)
 		}
 	}
-	if p, err = s.seal(p, cp.Key, cp.ID); err != nil {
+	if p, err = s.seal(p, at); err != nil {
 		return 0, err
 	}
 	now, err := s.begin(ctx)
 	if err != nil {
 		return 0, err
 	}
-	err = r.rewriter.Rewrite(ctx, driver.RewriteRequest{
-		Key: cp.Key, Version: cp.Version, ID: cp.ID, Payload: p.data, Encoding: p.encoding, Now: now,
-	})
+	req := driver.RewriteRequest{Key: at.key, Version: l.Version, ID: l.ID, Payload: p.data, Encoding: p.encoding, Now: now}
+	if digest {
+		req.Digest = payloadDigest(p.data)
+	}
+	err = r.rewriter.Rewrite(ctx, req)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -68,22 +67,24 @@ func (s *Store) source(ctx context.Context, thread string, version int64) (drive
 	return s.fetch(ctx, thread, version)
 }
 
-// replay saves a stored checkpoint as the next one of a thread.
+// replay saves a stored checkpoint as the next one of a thread. A whole one goes as
+// it is stored, what was compressed stays so; but the encryption binds a payload to
+// its place, so that it is opened and sealed again.
 func (s *Store) replay(ctx context.Context, cp driver.Checkpoint, thread string, o saveOptions) (Info, error) {
-	p, err := s.reseal(cp, s.key(thread), o.id)
+	if cp.Base != 0 || s.conn.patcher != nil {
+		state, err := s.unpack(cp)
+		if err != nil {
+			return Info{}, err
+		}
+		return s.saveState(ctx, thread, state, o)
+	}
+	stored := payload{cp.Payload, cp.Encoding}
+	p, err := s.open(stored, place{key: cp.Key, id: cp.ID})
+	if err == nil && stored.sealed() {
+		p, err = s.seal(p, place{key: s.key(thread), id: o.id})
+	}
 	if err != nil {
 		return Info{}, err
 	}
-	return s.commit(ctx, thread, p, o)
-}
-
-// reseal returns a stored payload for another checkpoint of the store: as it is,
-// or, since the encryption binds it to its place, opened and sealed again. What
-// was compressed stays so.
-func (s *Store) reseal(cp driver.Checkpoint, key driver.Key, id string) (payload, error) {
-	p, err := s.open(cp)
-	if err != nil || !strings.HasSuffix(cp.Encoding, "+"+stepSealed) {
-		return p, err
-	}
-	return s.seal(p, key, id)
+	return s.commit(ctx, thread, p, "", o)
 }

@@ -38,34 +38,49 @@ func (s *Store) save(ctx context.Context, thread string, state any, opts []SaveO
 	if err != nil {
 		return Info{}, err
 	}
-	p, err = s.pack(p, s.key(thread), o.id)
+	return s.saveState(ctx, thread, p, o)
+}
+
+// saveState saves an encoded state as the next checkpoint of the thread: as a patch
+// where that is possible, and whole otherwise.
+func (s *Store) saveState(ctx context.Context, thread string, state payload, o saveOptions) (Info, error) {
+	if s.conn.patcher != nil {
+		return s.savePatched(ctx, thread, state, o)
+	}
+	p, err := s.pack(state, place{key: s.key(thread), id: o.id})
 	if err != nil {
 		return Info{}, err
 	}
-	return s.commit(ctx, thread, p, o)
+	return s.commit(ctx, thread, p, "", o)
 }
 
 // commit hands a payload to the driver as the next checkpoint of the thread.
-func (s *Store) commit(ctx context.Context, thread string, p payload, o saveOptions) (Info, error) {
-	now, err := s.begin(ctx)
+func (s *Store) commit(ctx context.Context, thread string, p payload, digest string, o saveOptions) (Info, error) {
+	req, err := s.request(ctx, thread, p, digest, o)
 	if err != nil {
 		return s.unsure(thread, o.id, err), err
 	}
-	info, err := s.conn.backend.Save(ctx, driver.SaveRequest{
+	info, err := s.conn.backend.Save(ctx, req)
+	if err != nil {
+		return s.unsure(thread, o.id, err), err
+	}
+	return info, nil
+}
+
+func (s *Store) request(ctx context.Context, thread string, p payload, digest string, o saveOptions) (driver.SaveRequest, error) {
+	now, err := s.begin(ctx)
+	return driver.SaveRequest{
 		Key:       s.key(thread),
 		ID:        o.id,
 		Payload:   p.data,
 		Encoding:  p.encoding,
+		Digest:    digest,
 		Metadata:  o.metadata,
 		Now:       now,
 		ExpiresAt: expiry(now, o.ttl),
 		Keep:      s.keep,
 		Match:     o.match,
-	})
-	if err != nil {
-		return s.unsure(thread, o.id, err), err
-	}
-	return info, nil
+	}, err
 }
 
 // unsure returns the Info that comes with the error of a save: the thread and the

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -37,9 +39,9 @@ func (o VersionsOptions) check() error {
 // stays valid after the loop. It prints and logs without its state.
 type Version struct {
 	Info
-	store   *Store
-	payload []byte
-	err     error // why the driver could not read the payload
+	store *Store
+	cp    driver.Checkpoint
+	err   error // why the driver could not read the payload
 }
 
 // Decode decodes the state into the variable that state points to, as
@@ -52,11 +54,13 @@ func (v *Version) Decode(state any) error {
 		err = checkTarget("Decode", state)
 	}
 	if err == nil {
-		cp := driver.Checkpoint{Info: v.Info, Payload: v.payload}
-		if v.Encoding != encodingJSON { // which is decoded into memory of its own
-			cp.Payload = bytes.Clone(v.payload)
+		var p payload
+		if p, err = v.store.unpack(v.cp); err == nil {
+			if v.cp.Encoding == encodingBytes || !strings.Contains(v.cp.Encoding, "+") && p.encoding != encodingJSON {
+				p.data = bytes.Clone(p.data) // JSON is decoded into memory of its own
+			}
+			err = v.store.decode(p, state)
 		}
-		err = v.store.decode(cp, state)
 	}
 	if err != nil && !errors.Is(err, ErrInvalid) {
 		err = fmt.Errorf("version %d: %w", v.Info.Version, err)
@@ -66,7 +70,7 @@ func (v *Version) Decode(state any) error {
 
 // Format implements fmt.Formatter: the state is shown by its length only.
 func (v *Version) Format(f fmt.State, verb rune) {
-	driver.Checkpoint{Info: v.Info, Payload: v.payload}.Format(f, verb)
+	v.cp.Format(f, verb)
 }
 
 // Versions yields the kept versions of the thread together with their states, in
@@ -106,8 +110,15 @@ func (s *Store) versions(ctx context.Context, thread string, opts VersionsOption
 		checkpoints = r.Versions(ctx, req)
 	}
 	return func(yield func(*Version, error) bool) {
+		chains := chains{b: s.conn.backend, now: now}
 		for cp, err := range checkpoints {
-			v := &Version{Info: cp.Info, store: s, payload: cp.Payload}
+			if err == nil && cp.Base != 0 {
+				if cp, err = chains.complete(ctx, cp); errors.Is(err, ErrNotFound) {
+					continue // dropped
+				}
+			}
+			chains.saw(cp)
+			v := &Version{Info: cp.Info, store: s, cp: cp}
 			if err != nil {
 				if cp.Version == 0 || !errors.Is(err, ErrCorrupt) {
 					yield(nil, err)
@@ -120,6 +131,49 @@ func (s *Store) versions(ctx context.Context, thread string, opts VersionsOption
 			}
 		}
 	}, nil
+}
+
+// chains gives patched versions, as VersionReader yields them, the links that they
+// need: from the versions that were yielded before where it can, and otherwise by a
+// load, which brings those of the whole chain.
+type chains struct {
+	b     driver.Backend
+	now   time.Time
+	links []driver.Link // consecutive, from a whole state on
+}
+
+// saw keeps a version that was yielded.
+func (c *chains) saw(cp driver.Checkpoint) {
+	l := driver.Link{Version: cp.Version, ID: cp.ID, Encoding: cp.Encoding, Base: cp.Base, Payload: cp.Payload}
+	switch n := len(c.links); {
+	case cp.Base == 0 && cp.Version != 0:
+		if n == 0 || c.links[0].Version != cp.Version { // else it begins what is kept
+			c.links = []driver.Link{l}
+		}
+	case n > 0 && c.links[0].Version == cp.Base && c.links[n-1].Version == cp.Version-1:
+		c.links = append(c.links, l)
+	}
+}
+
+// complete returns cp with its links. ErrNotFound when the thread no longer has it.
+func (c *chains) complete(ctx context.Context, cp driver.Checkpoint) (driver.Checkpoint, error) {
+	if len(cp.Links) > 0 {
+		return cp, nil
+	}
+	n := cp.Version - cp.Base
+	if n > 0 && int64(len(c.links)) >= n && c.links[0].Version == cp.Base {
+		cp.Links = c.links[:n:n]
+		return cp, nil
+	}
+	loaded, err := c.b.Load(ctx, driver.LoadRequest{Key: cp.Key, Version: cp.Version, Now: c.now})
+	if err != nil {
+		return cp, err
+	}
+	if loaded.ID != cp.ID {
+		return cp, ErrNotFound // of a later life
+	}
+	c.links = loaded.Links[:len(loaded.Links):len(loaded.Links)]
+	return loaded, nil
 }
 
 // eachVersion is what serves Versions where the driver has no VersionReader: pages

@@ -24,8 +24,9 @@ func newExport(a *app) *cobra.Command {
 		Short: "Write every version of every thread to a file of JSON Lines",
 		Long: `Export writes the threads of the namespace, with every version that is kept, to
 FILE, or to standard output if that is "-". Payloads are written as they are
-stored, so no key is needed, and what is encrypted stays so. Every line has a
-checksum that "checkpoint import" checks. The format is for other programs, too:
+stored, so no key is needed, and what is encrypted stays so; but a state that was
+saved as a patch is written whole, which needs the key if it is encrypted. Every
+line has a checksum that "checkpoint import" checks. The format is for other programs, too:
 docs/export.md in the source describes it.
 
 Each thread is exported as it is when its turn comes; saves may go on meanwhile.
@@ -54,7 +55,7 @@ The file appears under its name when it is complete.`,
 			if !everything {
 				header.Namespace = store.InNamespace()
 			}
-			x := exporting{app: a, driver: src.driver(), prefix: prefix}
+			x := exporting{app: a, store: store, driver: src.driver(), prefix: prefix}
 			write := func(w io.Writer) error {
 				return store.Raw(func(b driver.Backend) error {
 					x.backend = b
@@ -114,6 +115,7 @@ func writeWhole(name string, write func(io.Writer) error) (err error) {
 // An exporting is one run of export.
 type exporting struct {
 	app     *app
+	store   *checkpoint.Store
 	driver  string
 	backend driver.Backend
 	prefix  string
@@ -189,6 +191,9 @@ func (x *exporting) thread(ctx context.Context, key driver.Key) error {
 			if !cp.CreatedAt.Equal(born) || cp.Version <= last {
 				x.gone++
 				return nil
+			}
+			if cp, err = x.store.Whole(cp); err != nil {
+				return err
 			}
 			if err := x.file.Write(cp); err != nil {
 				return x.fail(key.Thread, err)

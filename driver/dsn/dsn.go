@@ -46,7 +46,7 @@ import (
 
 // Common are the words that package checkpoint takes out of every data source
 // name. A driver does not see them and cannot have words of these names.
-var Common = []string{"compress", "history", "max_state_size", "namespace", "ttl"}
+var Common = []string{"compress", "history", "incremental", "max_state_size", "namespace", "ttl"}
 
 // repeatable is the one word that may stand in a DSN more than once.
 const repeatable = "addr"

@@ -47,6 +47,6 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// {Path:agents.db Sync:true Timeout:2s} <nil>
-	// invalid DSN: unknown word "timout"; this driver's words: sync, timeout; every driver's: compress, history, max_state_size, namespace, ttl
+	// invalid DSN: unknown word "timout"; this driver's words: sync, timeout; every driver's: compress, history, incremental, max_state_size, namespace, ttl
 	// invalid DSN: want a file, as in agents.db or mydb:agents.db
 }

@@ -27,7 +27,7 @@ func TestOpen(t *testing.T) {
 		{"memory:é", form},
 		{"memory:" + strings.Repeat("n", 129), form},
 		{"redis://user:secret@host", form},
-		{"memory:agents?table_name=t", `invalid DSN: unknown word "table_name"; this driver's words: none of its own; every driver's: compress, history, max_state_size, namespace, ttl`},
+		{"memory:agents?table_name=t", `invalid DSN: unknown word "table_name"; this driver's words: none of its own; every driver's: compress, history, incremental, max_state_size, namespace, ttl`},
 	} {
 		got := ""
 		_, err := new(memory.Driver).Open(test.dsn)

@@ -62,7 +62,7 @@ func TestParseConfigErrors(t *testing.T) {
 		host   = `invalid DSN: a URL with // goes on with the absolute path of the file: write sqlite:///folder/agents.db, or sqlite:agents.db for a relative path`
 		nofile = `invalid DSN: it names no file: write sqlite:agents.db, or :memory: for a database that ends with the store`
 		other  = `invalid DSN: it is the URL of another database: want :memory:, sqlite:PATH, file:PATH or a path`
-		words  = `; this driver's words: busy_timeout, synchronous, table_name; every driver's: compress, history, max_state_size, namespace, ttl`
+		words  = `; this driver's words: busy_timeout, synchronous, table_name; every driver's: compress, history, incremental, max_state_size, namespace, ttl`
 	)
 	for _, tt := range []struct{ dsn, want string }{
 		{"", nofile},

@@ -1,0 +1,8 @@
+package checkpoint
+
+// RememberedBytes returns what the handle remembers for incremental saves.
+func RememberedBytes(s *Store) int64 {
+	s.conn.states.mu.Lock()
+	defer s.conn.states.mu.Unlock()
+	return s.conn.states.used
+}
