@@ -25,9 +25,14 @@ type app struct {
 	err       io.Writer
 	style     terminal.Style // of out
 	store     string         // --store
+	profile   string         // --profile
+	keys      string         // of the profile
 	namespace string         // --namespace
 	json      bool           // --json
 	quiet     bool           // --quiet
+	noPager   bool           // --no-pager
+
+	pagedWidth int // of the terminal behind the pager that out is; 0 when there is none
 }
 
 func newApp(in io.Reader, out, err io.Writer) *app {
@@ -61,7 +66,7 @@ func (a *app) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	if _, isTerminal := terminal.Width(a.out); isTerminal {
+	if _, isTerminal := a.width(); isTerminal {
 		b = terminal.JSON(b)
 	}
 	_, err = a.out.Write(append(b, '\n'))
@@ -80,6 +85,6 @@ func marshal(v any) ([]byte, error) {
 // table starts a table that fits the terminal, or is as wide as it needs to be
 // in a pipe.
 func (a *app) table(columns ...terminal.Column) *terminal.Table {
-	width, _ := terminal.Width(a.out)
+	width, _ := a.width()
 	return terminal.NewTable(a.out, width, a.style, columns...)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -29,5 +30,6 @@ func Run(ctx context.Context, args []string, in io.Reader, out, err io.Writer) i
 	root := newRoot(a)
 	root.SetArgs(args)
 	failure := root.ExecuteContext(ctx)
+	a.json = a.json || slices.Contains(args, "--json") // also when a flag before it was wrong
 	return a.report(failure, ctx.Err() != nil)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
 
 // The environment of copy.
@@ -94,6 +95,15 @@ func (a *app) copy(ctx context.Context, dst, src source, opts checkpoint.CopyOpt
 	}
 	defer to.Close()
 
+	switch at := locate(to); {
+	case at.Private:
+		return usagef("--to names a store in the memory of this command, which ends with it: name one that stays")
+	case sameStore(dst, src, to, from):
+		return usagef("--from and --to are the same store; a namespace of the other name, or another database, is needed")
+	}
+	if locate(to).Memory {
+		a.note("--to names a store in the memory of this process, which ends with it")
+	}
 	if _, fixed := dst.word("namespace"); everything && fixed {
 		return usagef("--all-namespaces does not go with a namespace, in a flag or a URL")
 	}
@@ -124,6 +134,36 @@ func (a *app) copy(ctx context.Context, dst, src source, opts checkpoint.CopyOpt
 	}
 	bar.finish()
 	return a.reportCopy(sum, err)
+}
+
+// sameStore reports whether two sources are the same namespace of the same store,
+// as far as their URLs and files tell.
+func sameStore(dst, src source, to, from *checkpoint.Store) bool {
+	if to.InNamespace() != from.InNamespace() {
+		return false
+	}
+	a, b := locate(to).File, locate(from).File
+	if a == "" || b == "" {
+		aURL, _ := dsn.Split(dst.url)
+		bURL, _ := dsn.Split(src.url)
+		return aURL == bURL && ownWords(dst.url) == ownWords(src.url)
+	}
+	aInfo, aErr := os.Stat(a)
+	bInfo, bErr := os.Stat(b)
+	return aErr == nil && bErr == nil && os.SameFile(aInfo, bInfo) && ownWords(dst.url) == ownWords(src.url)
+}
+
+// ownWords returns the words of a URL that are the driver's own.
+func ownWords(url string) string {
+	_, query := dsn.Split(url)
+	words, err := dsn.Parse(query)
+	if err != nil {
+		return query
+	}
+	for _, name := range dsn.Common {
+		words.String(name)
+	}
+	return words.Rest()
 }
 
 // reportCopy says what was copied, also when the copy broke off.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -32,7 +33,8 @@ func newDemo(a *app) *cobra.Command {
 every step. It is killed in the middle, a new process goes on where it was, its
 history is looked at, and an old version is forked. It takes a few seconds and
 needs nothing but this command: the states go to a new SQLite file in the folder
-for temporary files, which is named at the end and is all that is left behind.`,
+for temporary files, which is named at the end and is all that is left behind.
+With --json nothing is told, and the store is named in a line of JSON.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if worker != "" {
@@ -59,11 +61,18 @@ func (a *app) demo(ctx context.Context) error {
 		return fmt.Errorf("the demo needs a new file, and %q is there already", file)
 	}
 	store, err := checkpoint.Open("sqlite", demoDSN(file))
+	if errors.Is(err, checkpoint.ErrUnknownDriver) {
+		return errors.New("the demo needs the SQLite driver, which this program is built without")
+	}
 	if err != nil {
 		return err
 	}
+	out := a.out
+	if a.json {
+		out = io.Discard
+	}
 	story := &demo.Story{
-		Out:   a.out,
+		Out:   out,
 		Style: a.style,
 		File:  file,
 		DSN:   demoDSN(file),
@@ -81,7 +90,13 @@ func (a *app) demo(ctx context.Context) error {
 		}
 		return err
 	}
-	return store.Close()
+	if err := store.Close(); err != nil || !a.json {
+		return err
+	}
+	return a.printJSON(struct {
+		Store  string `json:"store"`
+		Thread string `json:"thread"`
+	}{"sqlite:" + file, demo.Thread})
 }
 
 // demoWorker is the process that is killed, and the one that goes on.

@@ -15,45 +15,105 @@ import (
 )
 
 func newDiff(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "diff THREAD V1 V2",
+	var with string
+	cmd := &cobra.Command{
+		Use:   "diff THREAD [V1 [V2]]",
 		Short: "Show what changed between two versions",
-		Long: `Diff shows what changed in a state from version V1 to version V2:
+		Long: `Diff shows what changed in a state from version V1 to version V2, from V1 to the
+latest when V2 is left out, and in the last save when both are:
 
   +  added      -  removed      ~  changed      >  moved
+
+With --with it compares two threads: V1 of THREAD and V2 of the other one, the
+latest of each where no version is named.
 
 Paths are written as jq takes them. Arrays are aligned: an element inserted at
 the head is one addition, and elements that stand elsewhere were moved. With
 --json every change is a line of JSON with the whole values; on a terminal long
 ones are cut to what differs. The exit status is 0 whether anything changed or
 not.`,
-		Example: `  checkpoint diff user-123 3 4
+		Example: `  checkpoint diff user-123
+  checkpoint diff user-123 3 4
+  checkpoint diff user-123 --with user-123-retry
   checkpoint diff user-123 3 4 --json | jq -r .path`,
-		Args:              arguments(3, 3, "THREAD V1 V2"),
-		ValidArgsFunction: a.completeThread(1),
+		Args:              arguments(1, 3, "THREAD [V1 [V2]]"),
+		ValidArgsFunction: a.completeVersion(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			old, err := parseVersion(args[1])
-			if err != nil {
-				return err
+			d := diffing{app: a, thread: args[0], other: args[0]}
+			if cmd.Flags().Changed("with") {
+				d.other = with
 			}
-			new, err := parseVersion(args[2])
-			if err != nil {
-				return err
+			for i, target := range []*int64{&d.from, &d.to} {
+				if len(args) > i+1 {
+					var err error
+					if *target, err = parseVersion(args[i+1]); err != nil {
+						return err
+					}
+				}
 			}
-			return a.diff(cmd.Context(), args[0], old, new)
+			return a.paged(cmd, d.run)
 		},
 	}
+	cmd.Flags().StringVar(&with, "with", "", "compare with this other `THREAD`")
+	cmd.RegisterFlagCompletionFunc("with", func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return a.completeThread(1)(cmd, nil, typed)
+	})
+	return cmd
 }
 
-func (a *app) diff(ctx context.Context, thread string, from, to int64) error {
-	states, err := a.loadStates(ctx, thread, from, to)
+// A diffing is one run of diff.
+type diffing struct {
+	*app
+	thread, other string // the same unless --with names another
+	from, to      int64  // versions; 0 is the latest
+}
+
+// states loads the two states that are compared.
+func (d *diffing) states(ctx context.Context) (old, new state, err error) {
+	store, err := d.open()
+	if err != nil {
+		return old, new, err
+	}
+	defer store.Close()
+	if d.from == 0 && d.thread == d.other {
+		if d.from, d.to, err = lastTwo(ctx, store, d.thread); err != nil {
+			return old, new, err
+		}
+	}
+	if old, err = d.loadState(ctx, store, d.thread, d.from); err != nil {
+		return old, new, err
+	}
+	new, err = d.loadState(ctx, store, d.other, d.to)
+	return old, new, err
+}
+
+// lastTwo returns the versions that the last save lies between.
+func lastTwo(ctx context.Context, store *checkpoint.Store, thread string) (from, to int64, err error) {
+	var versions []int64
+	for info, err := range store.History(ctx, thread, checkpoint.HistoryOptions{Limit: 2}) {
+		if err != nil {
+			return 0, 0, err
+		}
+		versions = append(versions, info.Version)
+	}
+	switch len(versions) {
+	case 0:
+		return 0, 0, fmt.Errorf("the thread %q is %w", thread, checkpoint.ErrNotFound)
+	case 1:
+		return 0, 0, fmt.Errorf("the thread %q keeps one version alone, %d: there is none to compare it with", thread, versions[0])
+	}
+	return versions[1], versions[0], nil
+}
+
+func (d *diffing) run(ctx context.Context) error {
+	old, new, err := d.states(ctx)
 	if err != nil {
 		return err
 	}
-	old, new := states[0], states[1]
+	a := d.app
 	if !old.isJSON || !new.isJSON {
 		return fmt.Errorf("diff compares JSON, and these states are %q and %q; compare them with your own tools: checkpoint load %s --version N",
-			old.info.Encoding, new.info.Encoding, terminal.Quote(thread))
+			old.info.Encoding, new.info.Encoding, terminal.Quote(d.thread))
 	}
 	changes, err := jsondiff.Compare(old.data, new.data)
 	if err != nil {
@@ -67,10 +127,13 @@ func (a *app) diff(ctx context.Context, thread string, from, to int64) error {
 		}
 		return nil
 	}
-	name, separator := terminal.Quote(thread), " "
+	name, separator := terminal.Quote(d.thread), " "
+	if d.thread != d.other {
+		name += " → " + terminal.Quote(d.other)
+	}
 	versions := fmt.Sprintf("version %d, %s → version %d, %s",
 		old.info.Version, formatTime(old.info.SavedAt), new.info.Version, formatTime(new.info.SavedAt))
-	if width, isTerminal := terminal.Width(a.out); isTerminal && terminal.TextWidth(name+separator+versions) > width {
+	if width, isTerminal := a.width(); isTerminal && terminal.TextWidth(name+separator+versions) > width {
 		name, separator = terminal.Fit(name, width), "\n"
 	}
 	err = a.printf("%s%s%s\n", a.style.Bold(name), separator, versions)
@@ -102,7 +165,7 @@ func (a *app) printChange(c jsondiff.Change) error {
 	if c.From != "" {
 		path = terminal.Quote(c.From) + " → " + path
 	}
-	width, isTerminal := terminal.Width(a.out)
+	width, isTerminal := a.width()
 	old, new := compact(c.Old), compact(c.New)
 	if isTerminal {
 		old, new = shorten(old, new, width-8)

@@ -18,7 +18,7 @@ import (
 
 func newExport(a *app) *cobra.Command {
 	var prefix string
-	var everything bool
+	var everything, force bool
 	cmd := &cobra.Command{
 		Use:   "export FILE",
 		Short: "Write every version of every thread to a file of JSON Lines",
@@ -30,13 +30,17 @@ line has a checksum that "checkpoint import" checks. The format is for other pro
 docs/export.md in the source describes it.
 
 Each thread is exported as it is when its turn comes; saves may go on meanwhile.
-The file appears under its name when it is complete.`,
+The file appears under its name when it is complete. One that is there already is
+kept unless --force is given.`,
 		Example: `  checkpoint export agents.jsonl
   checkpoint export - --all-namespaces | gzip > agents.jsonl.gz`,
 		Args: arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, isTerminal := terminal.Width(a.out); isTerminal && args[0] == "-" {
 				return usagef("export writes no file to a terminal, which would act on what stands in it: name a file, or use a pipe")
+			}
+			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() && !force {
+				return usagef("the file %q is there already; --force replaces it", args[0])
 			}
 			src := a.source(false)
 			store, err := src.open()
@@ -71,6 +75,7 @@ The file appears under its name when it is complete.`,
 		},
 	}
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only threads whose name starts with this")
+	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it is there already")
 	cmd.Flags().BoolVar(&everything, "all-namespaces", false, "every namespace of the store")
 	return cmd
 }

@@ -1,13 +1,15 @@
 package cli
 
 import (
-	"time"
+	"errors"
+	"fmt"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/spf13/cobra"
 )
 
 func newFork(a *app) *cobra.Command {
-	var ttl time.Duration
+	var expiry ttl
 	cmd := &cobra.Command{
 		Use:   "fork THREAD VERSION NEW",
 		Short: "Start a new thread from a version of another",
@@ -16,24 +18,27 @@ exist yet (exit status 4). It has the metadata forked_from, the id of its source
 and expires as its source does unless --ttl or the URL's ttl say otherwise.`,
 		Example:           `  checkpoint fork user-123 3 user-123-retry`,
 		Args:              arguments(3, 3, "THREAD VERSION NEW"),
-		ValidArgsFunction: a.completeThread(1),
+		ValidArgsFunction: a.completeVersion(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			version, err := parseVersion(args[1])
 			if err != nil {
 				return err
 			}
-			store, err := a.openForReplay(cmd, ttl, args[0])
+			store, err := expiry.openReplaying(cmd, a, args[0])
 			if err != nil {
 				return err
 			}
 			defer store.Close()
 			info, err := store.Fork(cmd.Context(), args[0], version, args[2])
+			if conflict, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
+				return fmt.Errorf("%w: the new thread %q exists already, at version %d", checkpoint.ErrConflict, args[2], conflict.Current.Version)
+			}
 			if err != nil {
-				return err
+				return missing(cmd.Context(), store, args[0], version, err)
 			}
 			return a.printSaved("forked: saved", info)
 		},
 	}
-	addReplayTTL(cmd, &ttl)
+	expiry.addFlag(cmd)
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,8 @@ func newHistory(a *app) *cobra.Command {
 		Use:   "history THREAD",
 		Short: "List the versions that are kept of a thread",
 		Long: `History shows the versions that are kept of a thread, newest first. With --json
-every version is a line of JSON.`,
+every version is a line of JSON. A terminal of less than 80 columns shows no ids;
+--json and "checkpoint stat" do.`,
 		Example: `  checkpoint history user-123
   checkpoint history user-123 --limit 10 --before 40`,
 		Args:              arguments(1, 1, "THREAD"),
@@ -25,16 +27,18 @@ every version is a line of JSON.`,
 			if opts.Limit < 0 || opts.Before < 0 {
 				return usagef("--limit or --before is negative; 0 is all")
 			}
-			store, err := a.open()
-			if err != nil {
+			return a.paged(cmd, func(ctx context.Context) error {
+				store, err := a.open()
+				if err != nil {
+					return err
+				}
+				defer store.Close()
+				n, err := a.printHistory(ctx, store, args[0], opts)
+				if err == nil && n == 0 {
+					err = there(ctx, store, args[0]) // an absent thread, or nothing before --before
+				}
 				return err
-			}
-			defer store.Close()
-			n, err := a.printHistory(cmd.Context(), store, args[0], opts)
-			if err == nil && n == 0 {
-				_, err = store.Stat(cmd.Context(), args[0]) // an absent thread, or nothing before --before
-			}
-			return err
+			})
 		},
 	}
 	cmd.Flags().Int64Var(&opts.Before, "before", 0, "only versions lower than `N`")
@@ -43,18 +47,30 @@ every version is a line of JSON.`,
 }
 
 func (a *app) printHistory(ctx context.Context, store *checkpoint.Store, thread string, opts checkpoint.HistoryOptions) (n int, err error) {
-	table := a.table(
-		terminal.Column{Title: "VERSION", Right: true},
-		terminal.Column{Title: "SAVED"},
-		terminal.Column{Title: "SIZE", Right: true},
-		terminal.Column{Title: "ID"},
-		terminal.Column{Title: "METADATA", Flex: true})
+	columns := []terminal.Column{
+		{Title: "VERSION", Right: true},
+		{Title: "SAVED"},
+		{Title: "SIZE", Right: true},
+		{Title: "ID"},
+		{Title: "METADATA", Flex: true},
+	}
+	const id = 3 // the column that a narrow terminal goes without
+	width, isTerminal := a.width()
+	narrow := isTerminal && width < 80
+	if narrow {
+		columns = slices.Delete(columns, id, id+1)
+	}
+	table := a.table(columns...)
 	for info, err := range store.History(ctx, thread, opts) {
 		if err == nil && a.json {
 			err = a.printJSON(newInfoJSON(info))
 		} else if err == nil {
-			err = table.Row(strconv.FormatInt(info.Version, 10), formatTime(info.SavedAt), formatSize(int64(info.Size)),
-				terminal.Quote(info.ID), formatMetadata(info.Metadata))
+			row := []string{strconv.FormatInt(info.Version, 10), formatTime(info.SavedAt), formatSize(int64(info.Size)),
+				terminal.Quote(info.ID), formatMetadata(info.Metadata)}
+			if narrow {
+				row = slices.Delete(row, id, id+1)
+			}
+			err = table.Row(row...)
 		}
 		if err != nil {
 			table.Flush()

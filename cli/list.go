@@ -12,65 +12,122 @@ import (
 )
 
 func newList(a *app) *cobra.Command {
-	var opts checkpoint.ListOptions
+	l := listing{app: a}
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the threads",
 		Long: `List shows the threads of the namespace in the byte order of their names, with
 the latest checkpoint of each. Names with characters that a terminal would act
-on are quoted. With --json every thread is a line of JSON.`,
+on are quoted. With --json every thread is a line of JSON.
+
+--sort, --reverse and --where read every thread of the namespace, or of --prefix,
+without its state: a store keeps them in the order of their names alone. --count
+reads them too, and prints how many they are.`,
 		Example: `  checkpoint list --prefix user-
   checkpoint list --limit 100 --after user-123
+  checkpoint list --sort updated --limit 10
+  checkpoint list --where author=ops --count
   checkpoint list --json | jq -r .thread`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if opts.Limit < 0 {
-				return usagef("--limit is negative; 0 is all")
-			}
-			store, err := a.open()
-			if err != nil {
+			if err := l.check(); err != nil {
 				return err
 			}
-			defer store.Close()
-			n, err := a.printThreads(cmd.Context(), store, opts)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				a.note("no threads")
-			} else if n == opts.Limit {
-				a.note("there may be more: --limit %d was reached; go on with --after and the last name", n)
-			}
-			return nil
+			return a.paged(cmd, l.run)
 		},
 	}
-	cmd.Flags().StringVar(&opts.Prefix, "prefix", "", "only threads whose name starts with this")
-	cmd.Flags().StringVar(&opts.After, "after", "", "only threads whose name comes after this")
-	cmd.Flags().IntVar(&opts.Limit, "limit", 0, "at most `N` threads; 0 is all")
+	flags := cmd.Flags()
+	flags.StringVar(&l.Prefix, "prefix", "", "only threads whose name starts with this")
+	flags.StringVar(&l.After, "after", "", "only threads whose name comes after this")
+	flags.IntVar(&l.Limit, "limit", 0, "at most `N` threads; 0 is all")
+	flags.StringVar(&l.sort, "sort", "name", "by `name`, updated (the latest first) or size (the largest first)")
+	flags.BoolVar(&l.reverse, "reverse", false, "in the opposite order")
+	flags.StringArrayVar(&l.where, "where", nil, "only threads with this metadata `KEY=VALUE`; may be repeated")
+	flags.BoolVar(&l.count, "count", false, "print only how many they are")
+	flags.BoolVar(&l.everything, "all-namespaces", false, "every namespace of the store")
+	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions([]cobra.Completion{"name", "updated", "size"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func (a *app) printThreads(ctx context.Context, store *checkpoint.Store, opts checkpoint.ListOptions) (n int, err error) {
-	table := a.table(
-		terminal.Column{Title: "THREAD", Flex: true},
-		terminal.Column{Title: "VERSION", Right: true},
-		terminal.Column{Title: "SIZE", Right: true},
-		terminal.Column{Title: "SAVED"},
-		terminal.Column{Title: "EXPIRES"})
+// A listing is one run of list.
+type listing struct {
+	*app
+	selection
+	count      bool
+	everything bool
+}
+
+func (l *listing) run(ctx context.Context) error {
+	src := l.source(false)
+	store, err := src.open()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	views, err := src.views(ctx, store, l.everything)
+	if err != nil {
+		return err
+	}
+	if l.readsAll() {
+		l.note("reading every thread: the store has no order and no index for this")
+	}
+	n, err := l.print(ctx, views)
+	switch {
+	case err != nil:
+		return err
+	case l.count && l.json:
+		return l.printJSON(struct {
+			Threads int64 `json:"threads"`
+		}{n})
+	case l.count:
+		return l.printf("%d\n", n)
+	case n == 0:
+		l.note("no threads")
+	case !l.readsAll() && !l.everything && n == int64(l.Limit):
+		l.note("there may be more: --limit %d was reached; go on with --after and the last name", n)
+	}
+	return nil
+}
+
+func (l *listing) print(ctx context.Context, views []*checkpoint.Store) (n int64, err error) {
+	columns := []terminal.Column{
+		{Title: "THREAD", Flex: true},
+		{Title: "VERSION", Right: true},
+		{Title: "SIZE", Right: true},
+		{Title: "SAVED"},
+		{Title: "EXPIRES"},
+	}
+	if l.everything {
+		columns = append([]terminal.Column{{Title: "NAMESPACE", Flex: true}}, columns...)
+	}
+	width, isTerminal := l.width()
+	shown := len(columns)
+	if l.everything && isTerminal && width < 80 {
+		shown-- // a narrow terminal has no room for the expiry
+	}
+	table := l.table(columns[:shown]...)
 	now := time.Now()
-	for info, err := range store.List(ctx, opts) {
-		if err == nil && a.json {
-			err = a.printJSON(newInfoJSON(info))
-		} else if err == nil {
-			err = table.Row(terminal.Quote(info.Thread), strconv.FormatInt(info.Version, 10), formatSize(int64(info.Size)),
-				formatTime(info.SavedAt), formatExpiry(info.ExpiresAt, now))
-		}
+	for _, view := range views {
+		err := l.infos(ctx, view, func(info checkpoint.Info) error {
+			n++
+			switch {
+			case l.count:
+				return nil
+			case l.json:
+				return l.printJSON(newInfoJSON(info))
+			}
+			row := []string{terminal.Quote(info.Thread), strconv.FormatInt(info.Version, 10), formatSize(int64(info.Size)),
+				formatTime(info.SavedAt), formatExpiry(info.ExpiresAt, now)}
+			if l.everything {
+				row = append([]string{info.Namespace}, row...)
+			}
+			return table.Row(row[:shown]...)
+		})
 		if err != nil {
 			table.Flush()
 			return n, err
 		}
-		n++
 	}
 	return n, table.Flush()
 }

@@ -34,14 +34,25 @@ With --json the state stands in one line with what is known of it: under
 			if cmd.Flags().Changed("version") && version < 1 {
 				return usagef("--version %d: versions count from 1", version)
 			}
-			states, err := a.loadStates(cmd.Context(), args[0], version)
+			store, err := a.open()
 			if err != nil {
 				return err
 			}
-			return a.printState(states[0])
+			defer store.Close()
+			st, err := a.loadState(cmd.Context(), store, args[0], version)
+			if err != nil {
+				return err
+			}
+			return a.paged(cmd, func(context.Context) error { return a.printState(st) })
 		},
 	}
 	cmd.Flags().Int64Var(&version, "version", 0, "an older version `N` instead of the latest")
+	cmd.RegisterFlagCompletionFunc("version", func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.versions(cmd, args[0], typed)
+	})
 	return cmd
 }
 
@@ -52,29 +63,18 @@ type state struct {
 	data   []byte
 }
 
-// loadStates loads versions of a thread, of any codec; version 0 is the latest.
-func (a *app) loadStates(ctx context.Context, thread string, versions ...int64) ([]state, error) {
-	store, err := a.open()
-	if err != nil {
-		return nil, err
-	}
-	defer store.Close()
-	states := make([]state, len(versions))
-	for i, version := range versions {
-		states[i], err = loadState(ctx, store, thread, version, func(codec string) (*checkpoint.Store, error) {
-			return a.open(checkpoint.WithCodec(verbatim(codec)))
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return states, nil
+// loadState loads a version of a thread, of any codec; version 0 is the latest.
+func (a *app) loadState(ctx context.Context, store *checkpoint.Store, thread string, version int64) (state, error) {
+	st, err := loadAny(ctx, store, thread, version, func(codec string) (*checkpoint.Store, error) {
+		return a.open(checkpoint.WithCodec(verbatim(codec)))
+	})
+	return st, missing(ctx, store, thread, version, err)
 }
 
-// loadState loads a state as it was encoded. What is not JSON needs a second
+// loadAny loads a state as it was encoded. What is not JSON needs a second
 // look at the same version, and for a codec that is not ours a store that has
 // it, which reopen gives.
-func loadState(ctx context.Context, store *checkpoint.Store, thread string, version int64, reopen func(codec string) (*checkpoint.Store, error)) (state, error) {
+func loadAny(ctx context.Context, store *checkpoint.Store, thread string, version int64, reopen func(codec string) (*checkpoint.Store, error)) (state, error) {
 	var value json.RawMessage
 	info, err := loadVersion(ctx, store, thread, version, &value)
 	if err == nil {
@@ -135,7 +135,7 @@ func (a *app) printState(st state) error {
 			Bytes *[]byte         `json:"bytes,omitempty"`
 		}{newInfoJSON(st.info), st.jsonOrNil(), st.bytesOrNil()})
 	}
-	if _, isTerminal := terminal.Width(a.out); !isTerminal {
+	if _, isTerminal := a.width(); !isTerminal {
 		_, err := a.out.Write(st.data)
 		return err
 	}

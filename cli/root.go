@@ -15,10 +15,11 @@ New here? "checkpoint demo" shows in a few seconds what a store is for.
 The store is named by --store or, so that a password stays out of the list of
 processes and the shell's history, by the environment:
 
-  CHECKPOINT_STORE  URL of the store      (default sqlite:checkpoints.db)
-  CHECKPOINT_KEYS   keys of an encrypted store: base64, 32 bytes each, comma
-                    between; the first encrypts, all of them decrypt
-  NO_COLOR          no colours
+  CHECKPOINT_STORE    URL of the store (default sqlite:checkpoints.db)
+  CHECKPOINT_PROFILE  name of a store in a file; see "checkpoint help profiles"
+  CHECKPOINT_KEYS     keys of an encrypted store: base64, 32 bytes each, comma
+                      between; the first encrypts, all of them decrypt
+  PAGER, NO_COLOR     what shows long output on a terminal; no colours
 
 Exit status: 0 done, 1 failed, 2 wrong use (nothing was done), 3 not found,
 4 conflict, 130 interrupted.`
@@ -26,9 +27,19 @@ Exit status: 0 done, 1 failed, 2 wrong use (nothing was done), 3 not found,
 const rootExample = `  checkpoint list
   checkpoint load user-123
   checkpoint history user-123
-  checkpoint diff user-123 3 4
+  checkpoint diff user-123
   checkpoint restore user-123 3
   checkpoint copy --from sqlite:checkpoints.db --to postgres://localhost/agents --history`
+
+const completionLong = `Completion prints a script that has a shell complete commands, flags, threads and
+versions. Bash needs the package bash-completion for it, and version 4.1.
+
+  bash        source <(checkpoint completion bash)
+  zsh         source <(checkpoint completion zsh)      (after: autoload -U compinit; compinit)
+  fish        checkpoint completion fish | source
+  powershell  checkpoint completion powershell | Out-String | Invoke-Expression
+
+Put the line into the shell's start-up file to have it always.`
 
 // newRoot returns the command with all its subcommands.
 func newRoot(a *app) *cobra.Command {
@@ -42,6 +53,8 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
+		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return a.useProfile(cmd.Context(), cmd.Name()) },
+		Version:                    versionText(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
@@ -49,15 +62,19 @@ func newRoot(a *app) *cobra.Command {
 			return unknownCommand(cmd, args[0])
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 
+	root.Flags().Bool("version", false, "print the version")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.store, "store", "", "URL of the store (default $"+envStore+" or "+defaultStore+")")
+	flags.StringVar(&a.profile, "profile", "", "`NAME` of a store in the file of profiles (try checkpoint help profiles)")
 	flags.StringVarP(&a.namespace, "namespace", "n", "", "namespace (default the URL's, or agents)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one value a line")
+	flags.BoolVar(&a.noPager, "no-pager", false, "show long output on a terminal without $PAGER")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print what was asked for and errors, nothing else")
 
 	const start, state, versions, stores = "start", "state", "versions", "stores"
@@ -74,10 +91,10 @@ func newRoot(a *app) *cobra.Command {
 		}
 	}
 	add(start, newDemo(a), newPing(a), newDrivers(a))
-	add(state, newList(a), newLoad(a), newSave(a), newStat(a), newDelete(a))
-	add(stores, newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a), newVerify(a), newBench(a))
-	add(versions, newHistory(a), newDiff(a), newRestore(a), newFork(a))
-	root.AddCommand(newVersion(a))
+	add(state, newList(a), newLoad(a), newSave(a), newEdit(a), newStat(a), newWatch(a), newDelete(a))
+	add(stores, newNamespaces(a), newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a), newVerify(a), newBench(a))
+	add(versions, newHistory(a), newLog(a), newFind(a), newDiff(a), newRestore(a), newFork(a))
+	root.AddCommand(newVersion(a), newProfiles())
 	strictHelp(root)
 	return root
 }
@@ -105,6 +122,7 @@ func strictHelp(root *cobra.Command) {
 			}
 			cmd.RunE = func(cmd *cobra.Command, args []string) error { return cmd.Help() }
 			cmd.Use, cmd.Short = "completion", "Print the completions for bash, zsh, fish or powershell"
+			cmd.Long = completionLong
 		}
 	}
 }

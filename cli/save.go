@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,13 +18,7 @@ import (
 )
 
 func newSave(a *app) *cobra.Command {
-	var (
-		asBytes  bool
-		ifMatch  string
-		ifAbsent bool
-		ttl      time.Duration
-		meta     []string
-	)
+	s := saving{app: a}
 	cmd := &cobra.Command{
 		Use:   "save THREAD [FILE]",
 		Short: "Save a state: JSON from a file or standard input",
@@ -34,43 +28,32 @@ and stored as that value, to the last digit of its numbers. With --bytes it is
 anything, stored as it is.
 
 No version of the thread is dropped unless the store's URL says how many to
-keep, as in --store 'sqlite:checkpoints.db?history=20'.`,
+keep, as in --store 'sqlite:checkpoints.db?history=20'. A thread that expires goes
+on to do so, as long after this save as after its last one, unless --ttl or the
+URL's ttl say otherwise. A thread whose latest state is encrypted is saved to with
+its key alone.
+
+With --id the save can be repeated, by a script for example: an id that a kept
+version of the thread has already changes nothing, and that version is shown.`,
 		Example: `  echo '{"step": 1}' | checkpoint save user-123
   checkpoint save user-123 state.json --ttl 24h --meta author=ops
+  checkpoint save user-123 event.json --if-version 7 --id event-8
   checkpoint save user-123 state.json --if-match 5JDVJWGVJXN6YQEJEQ4AOVSG3B`,
 		Args:              arguments(1, 2, "THREAD [FILE]"),
 		ValidArgsFunction: a.completeThread(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var opts []checkpoint.SaveOption
-			if cmd.Flags().Changed("if-match") {
-				opts = append(opts, checkpoint.IfMatch(ifMatch))
-			}
-			if ifAbsent {
-				opts = append(opts, checkpoint.IfAbsent())
-			}
-			if cmd.Flags().Changed("ttl") {
-				opts = append(opts, checkpoint.ExpiresIn(ttl))
-			}
-			metadata, err := parseMetadata(meta)
-			if err != nil {
+			if err := s.readFlags(cmd); err != nil {
 				return err
 			}
-			opts = append(opts, checkpoint.Metadata(metadata))
-
 			name := "-"
 			if len(args) == 2 {
 				name = args[1]
 			}
-			state, err := a.readState(cmd.Context(), name, asBytes)
+			state, err := a.readState(cmd.Context(), name, s.bytes)
 			if err != nil {
 				return err
 			}
-			store, err := a.source(true).open()
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			info, err := store.Save(cmd.Context(), args[0], state, opts...)
+			info, err := s.save(cmd, args[0], state)
 			if err != nil {
 				return err
 			}
@@ -78,23 +61,109 @@ keep, as in --store 'sqlite:checkpoints.db?history=20'.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&asBytes, "bytes", false, "store the input as it is, whatever it is")
-	flags.StringVar(&ifMatch, "if-match", "", "save only if the latest checkpoint has this `ID` (else exit status 4)")
-	flags.BoolVar(&ifAbsent, "if-absent", false, "save only if the thread does not exist (else exit status 4)")
-	flags.DurationVar(&ttl, "ttl", 0, "the thread expires this long after the save; 0 is never (default: the store's)")
-	flags.StringArrayVar(&meta, "meta", nil, "metadata `KEY=VALUE`, stored beside the state; may be repeated")
+	flags.BoolVar(&s.bytes, "bytes", false, "store the input as it is, whatever it is")
+	flags.StringVar(&s.id, "id", "", "the save's own `ID`: 1 to 64 of A-Z a-z 0-9 . _ ~ -")
+	s.conditions.addFlags(cmd, "save")
+	flags.BoolVar(&s.absent, "if-absent", false, "save only if the thread does not exist (else exit status 4)")
+	s.ttl.addFlag(cmd)
+	flags.StringArrayVar(&s.metadata, "meta", nil, "metadata `KEY=VALUE`, stored beside the state; may be repeated")
 	return cmd
 }
 
-func parseMetadata(pairs []string) (map[string]string, error) {
+// A saving is one run of save.
+type saving struct {
+	*app
+	bytes      bool
+	id         string
+	conditions conditions
+	absent     bool
+	ttl        ttl
+	metadata   []string
+
+	options     []checkpoint.SaveOption
+	conditional bool
+}
+
+// readFlags checks the flags and makes options of them.
+func (s *saving) readFlags(cmd *cobra.Command) error {
+	condition, err := s.conditions.given(cmd)
+	if err != nil {
+		return err
+	}
+	switch {
+	case condition != nil:
+		s.options = append(s.options, condition)
+	case s.absent:
+		s.options = append(s.options, checkpoint.IfAbsent())
+	}
+	s.conditional = len(s.options) > 0
+	if cmd.Flags().Changed("id") {
+		s.options = append(s.options, checkpoint.WithID(s.id))
+	}
+	metadata, err := parsePairs("--meta", s.metadata)
+	if err != nil {
+		return err
+	}
+	s.options = append(s.options, checkpoint.Metadata(metadata))
+	return nil
+}
+
+// saveAttempts is how often a save without a condition is tried: it depends on the
+// thread's expiry and encryption, which another program may change meanwhile.
+const saveAttempts = 10
+
+// save saves the state on condition that the thread is still what it was when its
+// expiry and encryption were looked at, and looks again if it is not.
+func (s *saving) save(cmd *cobra.Command, thread string, state any) (checkpoint.Info, error) {
+	src := s.source(true)
+	store, err := src.open()
+	if err != nil {
+		return checkpoint.Info{}, err
+	}
+	defer store.Close()
+	for attempt := 1; ; attempt++ {
+		before, err := store.Stat(cmd.Context(), thread)
+		if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
+			return before, err
+		}
+		if err := src.checkSealed(before); err != nil {
+			return before, err
+		}
+		opts := slices.Concat(s.options, s.ttl.option(cmd, src, before))
+		switch {
+		case s.conditional:
+		case before.Version == 0:
+			opts = append(opts, checkpoint.IfAbsent())
+		default:
+			opts = append(opts, checkpoint.IfMatch(before.ID))
+		}
+		info, err := store.Save(cmd.Context(), thread, state, opts...)
+		if !s.conditional && errors.Is(err, checkpoint.ErrConflict) && attempt < saveAttempts {
+			continue
+		}
+		return info, err
+	}
+}
+
+// checkSealed returns an error if a save without a key would follow an encrypted
+// state: the programs that have the key refuse what is not encrypted.
+func (s source) checkSealed(before checkpoint.Info) error {
+	if s.keys == "" && strings.HasSuffix(before.Encoding, "+aead") {
+		return fmt.Errorf("the latest state of %q is encrypted, and one without encryption after it could not be read by the programs that have the key: put the key into %s", before.Thread, envKeys)
+	}
+	return nil
+}
+
+// parsePairs reads the KEY=VALUE of a flag.
+func parsePairs(flag string, pairs []string) (map[string]string, error) {
 	m := make(map[string]string, len(pairs))
 	for _, pair := range pairs {
 		k, v, found := strings.Cut(pair, "=")
 		if !found || k == "" {
-			return nil, usagef("--meta %q: want KEY=VALUE", pair)
+			return nil, usagef("%s %q: want KEY=VALUE", flag, pair)
 		}
 		if _, twice := m[k]; twice {
-			return nil, usagef("--meta: the key %q is given twice", k)
+			return nil, usagef("%s: the key %q is given twice", flag, k)
 		}
 		m[k] = v
 	}

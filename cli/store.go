@@ -12,6 +12,7 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/driver/dsn"
+	"github.com/go-ckpt/checkpoint/internal/names"
 )
 
 // A source says where a store is and how to read it. Its fields hold secrets and
@@ -28,7 +29,7 @@ type source struct {
 // source returns what the flags and the environment name. Commands that only
 // look must not make a database of a mistyped file name.
 func (a *app) source(create bool) source {
-	s := source{url: a.store, namespace: a.namespace, keys: os.Getenv(envKeys), keysFrom: envKeys, flag: "--store", create: create}
+	s := source{url: a.store, namespace: a.namespace, keys: firstOf(os.Getenv(envKeys), a.keys), keysFrom: envKeys, flag: "--store", create: create}
 	if s.url == "" {
 		s.url, s.flag = os.Getenv(envStore), envStore
 	}
@@ -50,6 +51,9 @@ func (s source) open(opts ...checkpoint.Option) (*checkpoint.Store, error) {
 		opts = append([]checkpoint.Option{checkpoint.WithHistory(checkpoint.KeepAll)}, opts...)
 	}
 	if s.namespace != "" {
+		if err := names.CheckNamespace(s.namespace); err != nil {
+			return nil, usagef("--namespace: %w", err)
+		}
 		opts = append(opts, checkpoint.WithNamespace(s.namespace))
 	}
 	if s.keys != "" {
@@ -131,7 +135,7 @@ func (s source) views(ctx context.Context, store *checkpoint.Store, everything b
 	if s.fixed() {
 		return nil, usagef("--all-namespaces does not go with a namespace, in a flag or a URL")
 	}
-	var names []string
+	var all []string
 	for ns, err := range store.Namespaces(ctx) {
 		if errors.Is(err, errors.ErrUnsupported) {
 			return nil, fmt.Errorf("the %s driver cannot list namespaces; name one with --namespace (%w)", s.driver(), err)
@@ -139,11 +143,11 @@ func (s source) views(ctx context.Context, store *checkpoint.Store, everything b
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, ns)
+		all = append(all, ns)
 	}
-	slices.Sort(names)
+	slices.Sort(all)
 	var views []*checkpoint.Store
-	for _, ns := range slices.Compact(names) {
+	for _, ns := range slices.Compact(all) {
 		views = append(views, store.Namespace(ns))
 	}
 	return views, nil

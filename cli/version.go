@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -23,12 +24,18 @@ func newVersion(a *app) *cobra.Command {
 					Platform string `json:"platform"`
 				}{version, revision, runtime.Version(), platform})
 			}
-			if revision != "" {
-				version += " (" + revision + ")"
-			}
-			return a.printf("checkpoint %s, %s, %s\n", version, runtime.Version(), platform)
+			return a.printf("%s\n", versionText())
 		},
 	}
+}
+
+// versionText is what --version prints, too.
+func versionText() string {
+	version, revision := buildVersion()
+	if revision != "" {
+		version += " (" + revision + ")"
+	}
+	return fmt.Sprintf("checkpoint %s, %s, %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // buildVersion returns the version of the module and the revision of the source

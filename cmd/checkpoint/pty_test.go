@@ -19,7 +19,7 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
-// A session is a command that runs on a pseudo-terminal of 80 columns.
+// A session is a command that runs on a pseudo-terminal.
 type session struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -27,8 +27,15 @@ type session struct {
 	output bytes.Buffer
 }
 
-// onTerminal starts the command on the store, with more in its environment.
+// onTerminal starts the command on the store, on a terminal of 80 columns and
+// without a pager, with more in its environment.
 func onTerminal(t *testing.T, store string, env []string, args ...string) *session {
+	t.Helper()
+	return onTerminalOf(t, 80, store, env, args...)
+}
+
+// onTerminalOf is onTerminal for another number of columns.
+func onTerminalOf(t *testing.T, columns uint16, store string, env []string, args ...string) *session {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -37,9 +44,9 @@ func onTerminal(t *testing.T, store string, env []string, args ...string) *sessi
 	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Args[0] = "checkpoint" // see TestMain
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "TZ=UTC", "CHECKPOINT_STORE="+store)
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "PAGER=cat", "NO_COLOR=", "TZ=UTC", "CHECKPOINT_STORE="+store)
 	cmd.Env = append(cmd.Env, env...)
-	f, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 80, Rows: 24})
+	f, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: columns, Rows: 24})
 	if err != nil {
 		t.Skipf("no pseudo-terminal here: %v", err)
 	}
