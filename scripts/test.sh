@@ -217,6 +217,16 @@ other_toolchains() {
 	GOEXPERIMENT=jsonv2 go test "${packages[@]}" || die 'go test with GOEXPERIMENT=jsonv2'
 }
 
+# adapters tests the adapters for frameworks, each a module of its own, on memory and
+# SQLite; CHECKPOINT_TEST_ADAPTERS=all adds the servers.
+adapters() {
+	local adapter
+	for adapter in adapters/*/; do
+		say "go test in $adapter"
+		(cd "$adapter" && go vet ./... && go test -timeout 20m ./...) || die "go test in $adapter"
+	done
+}
+
 case "${1:-}" in
 -h | --help) usage ;;
 --install-only)
@@ -238,6 +248,7 @@ case "${1:-}" in
 		lint
 		run_tests ./...
 		other_toolchains
+		adapters
 		say 'fuzzing what reads stored payloads for 30 s, all else for 10 s; for longer: FUZZTIME=10m scripts/prove.sh fuzz'
 		FUZZTIME=10s UNPACKTIME=30s scripts/prove.sh fuzz || die 'fuzzing'
 		what='everything passed'
