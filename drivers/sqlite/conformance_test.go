@@ -12,7 +12,7 @@ import (
 )
 
 // everything is every optional interface there is.
-var everything = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter")
+var everything = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter")
 
 func open(t testing.TB, dsn string) driver.Backend {
 	t.Helper()

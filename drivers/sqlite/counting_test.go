@@ -214,6 +214,24 @@ func TestStatements(t *testing.T) {
 		{"rewrite", func() error {
 			return b.(driver.Rewriter).Rewrite(ctx, driver.RewriteRequest{Key: key("keeps 3"), Version: 6, ID: repeated.ID, Payload: []byte("{}"), Encoding: "json", Now: now})
 		}},
+		{"find", func() error {
+			_, err := b.(driver.Finder).Find(ctx, driver.FindRequest{Key: key("keeps 3"), ID: repeated.ID, Now: now})
+			return err
+		}},
+		{"page of versions", func() error { readLog(t, b, driver.VersionsRequest{Key: key("keeps 3"), Now: now}); return nil }},
+		{"save if version", func() error {
+			req := kept(3)
+			req.Match.Version = 7
+			_, err := b.Save(ctx, req)
+			return err
+		}},
+		{"delete if match", func() error {
+			return b.Delete(ctx, driver.DeleteRequest{Key: key("new"), Match: driver.Match{Version: 1}, Now: now})
+		}},
+		{"delete prefix", func() error {
+			_, err := b.(driver.PrefixDeleter).DeletePrefix(ctx, driver.DeletePrefixRequest{Namespace: "agents", Prefix: "keeps 1", Now: now})
+			return err
+		}},
 		{"delete", func() error { return b.Delete(ctx, driver.DeleteRequest{Key: key("keeps 3")}) }},
 		{"purge", func() error { _, err := b.(driver.Purger).Purge(ctx, "agents", now); return err }},
 	} {

@@ -36,15 +36,16 @@ type writer struct {
 
 // A write is one caller's part of a batch.
 type write struct {
-	ctx      context.Context
-	bytes    int
-	deadline time.Time                // for getting the lock
-	running  sync.Mutex               // held while run runs
-	run      func(*transaction) error // guarded by running; nil once its caller has left; may be called again when the transaction was rolled back
-	done     chan error               // receives the outcome
-	err      error                    // of run, until the batch is committed
-	batch    *batch                   // guarded by writer.mu; nil while it is in the queue
-	left     bool                     // guarded by writer.mu: nobody waits any more
+	ctx       context.Context
+	bytes     int
+	deadline  time.Time                // for getting the lock
+	running   sync.Mutex               // held while run runs
+	run       func(*transaction) error // guarded by running; nil once its caller has left; may be called again when the transaction was rolled back
+	done      chan error               // receives the outcome
+	err       error                    // of run, until the batch is committed
+	uncertain bool                     // a commit has failed with it in the batch, and not because of a lock
+	batch     *batch                   // guarded by writer.mu; nil while it is in the queue
+	left      bool                     // guarded by writer.mu: nobody waits any more
 }
 
 // A batch is what one transaction commits.
@@ -240,6 +241,7 @@ func (w *writer) once(b *batch) error {
 	for _, op := range b.writes {
 		op.running.Lock()
 		if op.run != nil {
+			tx.uncertain = op.uncertain
 			op.err = op.run(tx)
 		}
 		op.running.Unlock()
@@ -247,5 +249,11 @@ func (w *writer) once(b *batch) error {
 			return tx.err
 		}
 	}
-	return tx.sql.Commit()
+	err = tx.sql.Commit()
+	if err != nil && !busy(err) {
+		for _, op := range b.writes {
+			op.uncertain = true
+		}
+	}
+	return err
 }

@@ -11,13 +11,17 @@ import (
 // noBound is greater than every text: SQLite sorts BLOBs after TEXT.
 var noBound = []byte{}
 
-func (d *database) list(ctx context.Context, req driver.ListRequest, low, high string, n int) (infos []driver.Info, err error) {
-	upper := any(high)
+// upper is the argument for an upper bound of names, which "" is without.
+func upper(high string) any {
 	if high == "" {
-		upper = noBound
+		return noBound
 	}
+	return high
+}
+
+func (d *database) list(ctx context.Context, req driver.ListRequest, low, high string, n int) (infos []driver.Info, err error) {
 	err = d.query(ctx, func() error {
-		rows, err := d.stmt.list.QueryContext(ctx, req.Namespace, low, upper, req.Now.UnixMicro(), n)
+		rows, err := d.stmt.list.QueryContext(ctx, req.Namespace, low, upper(high), req.Now.UnixMicro(), n)
 		if err != nil {
 			return err
 		}

@@ -57,10 +57,23 @@ func (d *database) load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	}
 	info.Thread = req.Thread
 	if len(state) != info.Size {
-		return driver.Checkpoint{}, fmt.Errorf("%w: version %d of thread %q has %d bytes and should have %d",
-			driver.ErrCorrupt, info.Version, info.Thread, len(state), info.Size)
+		return driver.Checkpoint{}, wrongSize(info, len(state))
 	}
 	return driver.Checkpoint{Info: info, Payload: state}, nil
+}
+
+func (d *database) find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	var row sqlstore.Row
+	if err := d.query(ctx, func() error {
+		err := d.stmt.find.QueryRowContext(d.unwatched(ctx), req.Namespace, req.Thread, req.Now.UnixMicro(), req.ID).Scan(row.Dest()...)
+		if errors.Is(err, sql.ErrNoRows) {
+			return driver.ErrNotFound
+		}
+		return err
+	}); err != nil {
+		return driver.Info{}, err
+	}
+	return row.Info(req.Namespace)
 }
 
 // payload receives a state.

@@ -84,7 +84,7 @@ func checkPlans(t *testing.T, db *sql.DB, when string) {
 // parameters returns how many parameters a statement has.
 func parameters(text string) int {
 	n := strings.Count(text, "?")
-	for i := 1; i < 10; i++ {
+	for i := 1; i <= 10; i++ {
 		if strings.Contains(text, fmt.Sprint("?", i)) {
 			n = i
 		}

@@ -45,6 +45,14 @@ func (tx *transaction) head(key driver.Key, id string, now time.Time) (head, err
 	return h, nil
 }
 
+// holds decides a condition.
+func (h head) holds(m driver.Match) bool {
+	if !h.live {
+		return m.Holds(driver.Info{})
+	}
+	return m.Holds(driver.Info{ID: h.id, Version: h.version})
+}
+
 // info reads the Info of the latest version, which is there, or of an older
 // one, for which it returns the zero Info if it is not kept.
 func (tx *transaction) info(key driver.Key, h head, version int64) (driver.Info, error) {
@@ -86,7 +94,7 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 			return tx.info(req.Key, h, h.withID)
 		}
 	}
-	if m := req.Match; m.Absent && h.live || m.ID != "" && (!h.live || m.ID != h.id) {
+	if !h.holds(req.Match) {
 		return driver.Info{}, tx.conflict(req.Key, h)
 	}
 	info := driver.Info{

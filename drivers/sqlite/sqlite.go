@@ -69,6 +69,9 @@ var (
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
+	_ driver.Finder          = (*backend)(nil)
+	_ driver.VersionReader   = (*backend)(nil)
+	_ driver.PrefixDeleter   = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 	_ driver.Locator         = (*backend)(nil)
 	_ driver.Exampler        = Driver{}
@@ -211,7 +214,17 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 		return err
 	}
 	defer b.inflight.Leave()
-	return d.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.delete(req.Key) })
+	return d.writer.do(ctx, noPayload, func(tx *transaction) error { return tx.delete(req) })
+}
+
+// DeletePrefix implements driver.PrefixDeleter.
+func (b *backend) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	d, err := b.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer b.inflight.Leave()
+	return d.deletePrefix(ctx, req)
 }
 
 // Purge implements driver.Purger.
@@ -232,6 +245,16 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 	}
 	defer b.inflight.Leave()
 	return d.load(ctx, req)
+}
+
+// Find implements driver.Finder.
+func (b *backend) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	d, err := b.begin(ctx)
+	if err != nil {
+		return driver.Info{}, err
+	}
+	defer b.inflight.Leave()
+	return d.find(ctx, req)
 }
 
 // List implements driver.Backend.
@@ -255,6 +278,18 @@ func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.S
 		}
 		defer b.inflight.Leave()
 		return d.history(ctx, req, before, n)
+	})
+}
+
+// Versions implements driver.VersionReader.
+func (b *backend) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	return sqlstore.Versions(req, func(p sqlstore.VersionsPage) ([]sqlstore.Version, bool, error) {
+		d, err := b.begin(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		defer b.inflight.Leave()
+		return d.versions(ctx, req, p)
 	})
 }
 

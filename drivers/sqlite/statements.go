@@ -23,6 +23,7 @@ const (
 
 // parseStatements returns the statements for one table. Those that write a
 // state are there twice: text_insert for JSON, blob_insert for anything else.
+// versions is there in both orders.
 func parseStatements(table string) sqlstore.Statements {
 	words := func(state string) []string {
 		return []string{
@@ -37,6 +38,7 @@ func parseStatements(table string) sqlstore.Statements {
 			all["text_"+name], all["blob_"+name] = text, all[name]
 		}
 	}
+	all["versions_newest"] = strings.Replace(all["versions"], "ORDER BY 3 ", "ORDER BY 3 DESC ", 1)
 	return all
 }
 
@@ -45,7 +47,9 @@ func parseStatements(table string) sqlstore.Statements {
 type statements struct {
 	head, latest, older, olderKey, supersede, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
 	text, blob                                                                            stateStatements
+	firstOfPrefix, deleteOlderOf, deleteLatestOf                                          *sql.Stmt
 	load, loadVersion, list, history, namespaces, version                                 *sql.Stmt // reading
+	find, versions, versionsNewest, versionState                                          *sql.Stmt
 }
 
 // stateStatements write a state in one of its two forms.
@@ -75,6 +79,9 @@ func (m *statements) all() (write, read []namedStatement) {
 			{"purge_older", &m.purgeOlder},
 			{"purge_latest", &m.purgeLatest},
 			{"lock", &m.lock},
+			{"first_of_prefix", &m.firstOfPrefix},
+			{"delete_older_of", &m.deleteOlderOf},
+			{"delete_latest_of", &m.deleteLatestOf},
 			{"text_insert", &m.text.insert},
 			{"text_replace", &m.text.replace},
 			{"text_recycle", &m.text.recycle},
@@ -90,6 +97,10 @@ func (m *statements) all() (write, read []namedStatement) {
 			{"history", &m.history},
 			{"namespaces", &m.namespaces},
 			{"version", &m.version},
+			{"find", &m.find},
+			{"versions", &m.versions},
+			{"versions_newest", &m.versionsNewest},
+			{"version_state", &m.versionState},
 		}
 }
 

@@ -115,3 +115,47 @@ CREATE TABLE {schema} (version INTEGER NOT NULL)
 
 -- name: record
 INSERT INTO {schema} (rowid, version) VALUES (1, ?1) ON CONFLICT (rowid) DO UPDATE SET version = excluded.version
+
+-- name: find
+SELECT {columns} FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND id = ?4
+UNION ALL
+SELECT {columns} FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?4 AND EXISTS (
+  SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
+
+-- name: versions
+-- Up to ?9 versions from ?4 to ?5, by the third column, with those states that
+-- have no more than ?10 bytes. They belong to the life that began at ?6 and in
+-- which version ?7 has the id ?8; NULL for the first page. A latest version whose
+-- number is damaged is in every range, so that it is not passed over.
+SELECT {columns}, key, CASE WHEN size <= ?10 THEN CAST(state AS BLOB) END FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
+  AND (?6 IS NULL OR created_at = ?6) AND (version BETWEEN ?4 AND ?5 OR typeof(version) <> 'integer')
+  AND NOT EXISTS (SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?7 AND id <> ?8)
+  AND NOT (?7 IS NOT NULL AND version = ?7 AND id <> ?8)
+UNION ALL
+SELECT {columns}, key, CASE WHEN size <= ?10 THEN CAST(state AS BLOB) END FROM {table}
+WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version BETWEEN ?4 AND ?5
+  AND EXISTS (SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
+    AND (?6 IS NULL OR created_at = ?6) AND NOT (?7 IS NOT NULL AND version = ?7 AND id <> ?8))
+  AND NOT EXISTS (SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?7 AND id <> ?8)
+ORDER BY 3 LIMIT ?9
+
+-- name: version_state
+-- The state of a row that a page of versions has found, if it is still there.
+SELECT CAST(state AS BLOB) FROM {table} WHERE key = ?1 AND version = ?2 AND id = ?3
+
+-- name: first_of_prefix
+-- How many of the first threads of a range there are, how many of them are live,
+-- and the last of them.
+SELECT count(*), count(CASE WHEN expires_at IS NULL OR expires_at > ?4 THEN 1 END), max(thread_id) FROM (
+  SELECT thread_id, expires_at FROM {table}
+  WHERE namespace = ?1 AND latest = 1 AND thread_id >= ?2 AND thread_id < ?3 ORDER BY thread_id LIMIT ?5)
+
+-- name: delete_older_of
+-- With delete_latest_of: removes the threads of a range.
+DELETE FROM {table} WHERE namespace = ?1 AND latest = 0 AND thread_id >= ?2 AND thread_id <= ?3
+
+-- name: delete_latest_of
+DELETE FROM {table} WHERE namespace = ?1 AND latest = 1 AND thread_id >= ?2 AND thread_id <= ?3
