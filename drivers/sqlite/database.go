@@ -23,6 +23,7 @@ type database struct {
 	table       string
 	busyTimeout time.Duration
 	closed      <-chan struct{} // closed with the backend
+	file        *dataFile       // nil unless the driver has opened it
 	frozen      *frozen         // nil unless the file can only be read, with care
 
 	write, read *sql.DB       // the same one where a database is a single connection
@@ -52,9 +53,10 @@ func (b *backend) open(ctx context.Context) (*database, error) {
 		return d, nil
 	}
 	d.owned = true
-	if err := b.openPools(d); err != nil {
+	if err := b.locate(d); err != nil {
 		return nil, err
 	}
+	b.openPools(d)
 	err := d.start(ctx)
 	if cannotShare(err) {
 		// Neither file nor folder can be written. Unless somebody else does,
@@ -62,11 +64,12 @@ func (b *backend) open(ctx context.Context) (*database, error) {
 		if f, ferr := freeze(d.path); ferr == nil {
 			_ = d.close()
 			d.frozen = f
-			if err := b.openPools(d); err != nil {
-				return nil, err
-			}
+			b.openPools(d)
 			err = d.start(ctx)
 		}
+	}
+	if err == nil && d.path != "" {
+		d.file, err = newDataFile(d.path)
 	}
 	if err != nil {
 		_ = d.close()
@@ -92,9 +95,31 @@ func cannotShare(err error) bool {
 	return c == codes.SQLITE_READONLY || c == codes.SQLITE_CANTOPEN
 }
 
+// locate finds the file by its one name, or refuses it.
+func (b *backend) locate(d *database) error {
+	if b.cfg.Path == Memory {
+		d.name = "the database in memory"
+		return nil
+	}
+	path, err := filepath.Abs(b.cfg.Path)
+	if err != nil {
+		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
+	}
+	d.name = path
+	if d.path, err = resolve(path); err != nil {
+		d.path = path // SQLite fails too, and whyNotOpened says why
+	}
+	if !b.cfg.AllowLinks {
+		if err := checkNames(d.path); err != nil {
+			return err
+		}
+	}
+	return checkForeign(d.path)
+}
+
 // openPools makes the pools and opens no connection yet: one connection to
 // write, because SQLite has one writer, and a few to read beside it.
-func (b *backend) openPools(d *database) error {
+func (b *backend) openPools(d *database) {
 	pragmas := []string{
 		"synchronous(" + b.cfg.Synchronous.String() + ")",
 		"journal_size_limit(67108864)", // give back what one large transaction took
@@ -102,21 +127,15 @@ func (b *backend) openPools(d *database) error {
 	if b.cfg.Synchronous == Full {
 		pragmas = append(pragmas, "fullfsync(1)") // macOS: wait for the disk and not only for its cache
 	}
-	if b.cfg.Path == Memory {
-		d.name = "the database in memory"
+	if d.path == "" {
 		d.write = pool(&connector{path: Memory}, 1)
 		d.read = d.write
-		return nil
+		return
 	}
-	path, err := filepath.Abs(b.cfg.Path)
-	if err != nil {
-		return fmt.Errorf("%w: the working directory is not known: %w", driver.ErrUnavailable, err)
-	}
-	d.path, d.name = path, path
-	d.write = pool(&connector{path: path, pragmas: pragmas, frozen: d.frozen != nil}, 1)
+	opened.add(d.path)
+	d.write = pool(&connector{path: d.path, pragmas: pragmas, frozen: d.frozen != nil}, 1)
 	d.readers = make(chan struct{}, min(max(4, runtime.GOMAXPROCS(0)), 16))
-	d.read = pool(&connector{path: path, pragmas: []string{"query_only(1)"}, frozen: d.frozen != nil}, cap(d.readers))
-	return nil
+	d.read = pool(&connector{path: d.path, pragmas: []string{"query_only(1)"}, frozen: d.frozen != nil}, cap(d.readers))
 }
 
 // pool makes a pool of up to n connections, which stay open until the
@@ -148,12 +167,19 @@ func (d *database) close() error {
 	if d.read != d.write {
 		err = errors.Join(err, d.read.Close())
 	}
-	return errors.Join(err, d.write.Close()) // the last to close folds the write-ahead log into the file
+	err = errors.Join(err, d.write.Close()) // the last to close folds the write-ahead log into the file
+	if d.path != "" {
+		opened.remove(d.path)
+	}
+	return err
 }
 
 // ping looks whether the schema is still the one that this program knows.
 func (d *database) ping(ctx context.Context) error {
 	return d.retry(ctx, func() error {
+		if err := d.file.check(); err != nil {
+			return err
+		}
 		_, err := d.readVersion(d.stmt.version.QueryRowContext(ctx))
 		return err
 	})

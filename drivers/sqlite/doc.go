@@ -26,6 +26,7 @@
 //	synchronous=full              full: what was saved survives the loss of power;
 //	                              normal: it survives the end of the process only
 //	busy_timeout=5s               how long to wait for a lock of another process
+//	allow_links=false             true: accept a file that has several names
 //
 // # Durability
 //
@@ -48,6 +49,17 @@
 // machines writing will damage the file; use drivers/postgres or drivers/redis
 // there. Synchronised folders of a cloud service copy the file at any moment
 // and are no place for it either.
+//
+// # One file, one name
+//
+// SQLite keeps its log in a file beside the database and named after it, so that
+// a second name means a second log, and lost saves. Symbolic links are followed to
+// the one name. A file that has several hard links, or is mounted by itself into a
+// container, is ErrInvalid at the first operation; mount its folder instead. A file
+// that is removed or replaced while it is open is ErrUnavailable from then on.
+//
+// In one process a file belongs to one SQLite library, for the system's locks do
+// not tell two of them apart: hand the *sql.DB of another library to New.
 //
 // # Backups
 //

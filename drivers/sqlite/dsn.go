@@ -40,6 +40,11 @@ type Config struct {
 	// BusyTimeout is how long an operation waits for a lock of another process
 	// before it fails with ErrUnavailable. 0 is DefaultBusyTimeout.
 	BusyTimeout time.Duration
+
+	// AllowLinks accepts a file that has other names: hard links, or a name
+	// outside a container into which the file alone is mounted. Two processes
+	// that use two names destroy the database. New does not look at it.
+	AllowLinks bool
 }
 
 // Synchronous is a durability.
@@ -96,6 +101,7 @@ func ParseConfig(name string) (Config, error) {
 			words.Fail("busy_timeout", v, "a duration above 0 such as 500ms or 5s")
 		}
 	}
+	cfg.AllowLinks = words.Bool("allow_links", false)
 	if err := words.Done(); err != nil {
 		return Config{}, err
 	}

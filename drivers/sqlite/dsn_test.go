@@ -47,6 +47,7 @@ func TestParseConfig(t *testing.T) {
 			c.TableName, c.Synchronous, c.BusyTimeout = "t1", sqlite.Normal, 250*time.Millisecond
 		})},
 		{"agents.db?synchronous=full", config("agents.db")},
+		{"agents.db?allow_links=true", config("agents.db", func(c *sqlite.Config) { c.AllowLinks = true })},
 	} {
 		got, err := sqlite.ParseConfig(tt.dsn)
 		if got != tt.want || err != nil {
@@ -62,7 +63,7 @@ func TestParseConfigErrors(t *testing.T) {
 		host   = `invalid DSN: a URL with // goes on with the absolute path of the file: write sqlite:///folder/agents.db, or sqlite:agents.db for a relative path`
 		nofile = `invalid DSN: it names no file: write sqlite:agents.db, or :memory: for a database that ends with the store`
 		other  = `invalid DSN: it is the URL of another database: want :memory:, sqlite:PATH, file:PATH or a path`
-		words  = `; this driver's words: busy_timeout, synchronous, table_name; every driver's: compress, history, incremental, max_state_size, namespace, ttl`
+		words  = `; this driver's words: allow_links, busy_timeout, synchronous, table_name; every driver's: compress, history, incremental, max_state_size, namespace, ttl`
 	)
 	for _, tt := range []struct{ dsn, want string }{
 		{"", nofile},

@@ -233,6 +233,9 @@ func (w *writer) expire(b *batch, err error) {
 // once runs the batch in one transaction. An error means that nothing of it
 // was written, or, if it is from the commit, that nobody knows.
 func (w *writer) once(b *batch) error {
+	if err := w.db.file.check(); err != nil {
+		return err
+	}
 	tx, err := w.db.beginTx(b.ctx)
 	if err != nil {
 		return err
@@ -250,6 +253,9 @@ func (w *writer) once(b *batch) error {
 		}
 	}
 	err = tx.sql.Commit()
+	if err == nil {
+		err = w.db.file.check() // it may have been committed to a file that is lost
+	}
 	if err != nil && !busy(err) {
 		for _, op := range b.writes {
 			op.uncertain = true

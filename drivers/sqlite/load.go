@@ -22,6 +22,9 @@ func (d *database) query(ctx context.Context, f func() error) error {
 	}
 	return d.retry(ctx, func() error {
 		if d.frozen == nil {
+			if err := d.file.check(); err != nil {
+				return err
+			}
 			return f()
 		}
 		if err := d.frozen.check(); err != nil {

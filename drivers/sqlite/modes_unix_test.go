@@ -95,11 +95,13 @@ func TestReadOnly(t *testing.T) {
 		file, folder os.FileMode
 		live         bool // somebody who may write has the store open
 		missing      bool
+		link         bool // it is opened by a symbolic link elsewhere
 		want         []string
 	}{
 		{name: "file", file: 0o444, folder: 0o777, want: works},
 		{name: "file and folder", file: 0o444, folder: 0o555, want: works},
 		{name: "file and folder of a live store", file: 0o644, folder: 0o755, live: true, want: works},
+		{name: "link to the file of a live store", file: 0o644, folder: 0o755, live: true, link: true, want: works},
 		{name: "file of a live store", file: 0o644, folder: 0o777, live: true, want: works},
 		{name: "no right to read", file: 0o200, folder: 0o777, want: fails(unopened)},
 		{name: "no right to create", missing: true, folder: 0o555, want: fails(uncreated)},
@@ -127,9 +129,16 @@ func TestReadOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { os.Chmod(dir, 0o755) })
-			got := start(t, "readOnly", nobody(), file).rest(t)
+			name := file
+			if tt.link {
+				name = filepath.Join(publicDir(t), "link.db")
+				if err := os.Symlink(file, name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := start(t, "readOnly", nobody(), name).rest(t)
 			for i := range got {
-				got[i] = strings.ReplaceAll(got[i], file, "FILE")
+				got[i] = strings.ReplaceAll(got[i], name, "FILE")
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"))
