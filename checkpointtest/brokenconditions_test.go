@@ -2,6 +2,7 @@ package checkpointtest_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -191,5 +192,33 @@ var brokenConditions = []brokenBackend{
 				}
 				return f.full.Save(ctx, req)
 			}
+		})},
+	{name: "a repeated save is a conflict of its version", fails: "Raw/Repeat/WithCondition",
+		fault: each(func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				if current := f.latest(ctx, req.Key, req.Now); req.Match.Version != 0 && !req.Match.Holds(current) {
+					return driver.Info{Key: req.Key, ID: req.ID}, &driver.ConflictError{Current: current}
+				}
+				return f.full.Save(ctx, req)
+			}
+		})},
+	{name: "ids are cut to 32 characters", fails: "Raw/Repeat/SimilarIDs",
+		fault: saving(func(req *driver.SaveRequest) {
+			req.ID, req.Match.ID = req.ID[:min(32, len(req.ID))], req.Match.ID[:min(32, len(req.Match.ID))]
+		})},
+	{name: "ids are compared without case", fails: "Raw/Repeat/SimilarIDs",
+		fault: each(func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				for info := range f.full.History(ctx, driver.HistoryRequest{Key: req.Key, Now: req.Now}) {
+					if strings.EqualFold(info.ID, req.ID) {
+						return info, nil
+					}
+				}
+				return f.full.Save(ctx, req)
+			}
+		})},
+	{name: "ids lose the blanks around them", fails: "Raw/Repeat/SimilarIDs",
+		fault: saving(func(req *driver.SaveRequest) {
+			req.ID, req.Match.ID = strings.TrimSpace(req.ID), strings.TrimSpace(req.Match.ID)
 		})},
 }

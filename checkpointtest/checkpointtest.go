@@ -43,6 +43,7 @@ type testCase struct {
 	text  string // the sentence
 	needs string // the optional interface it is about: "Purger", …, see Require
 	alone bool   // not beside other cases
+	heavy bool   // left out by go test -short
 	run   func(*trial)
 }
 
@@ -68,8 +69,12 @@ func (s *suite) cases() []testCase {
 		closedCases(),
 		concurrencyCases(),
 		importCases(),
+		findCases(),
+		versionCases(),
+		prefixCases(),
 		optionalCases(),
 		storeCases(),
+		storeLogCases(),
 	)
 	if s.unreachable != nil {
 		cases = append(cases, unreachableCases()...)
@@ -196,6 +201,9 @@ func Run(t *testing.T, open func(t testing.TB) driver.Backend, opts ...Option) {
 
 // runTest runs one case as a test.
 func (s *suite) runTest(t *testing.T, c testCase) {
+	if c.heavy && testing.Short() {
+		t.Skip("left out by -short")
+	}
 	r := s.try(t.Context(), t, c)
 	switch {
 	case t.Failed() || t.Skipped(): // open has said why

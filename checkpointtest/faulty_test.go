@@ -236,9 +236,9 @@ func infos(change func(*driver.Info)) func(*faulty) {
 	}
 }
 
-func changing(infos iter.Seq2[driver.Info, error], change func(*driver.Info)) iter.Seq2[driver.Info, error] {
-	return func(yield func(driver.Info, error) bool) {
-		for info, err := range infos {
+func changing[T any](items iter.Seq2[T, error], change func(*T)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for info, err := range items {
 			if err == nil {
 				change(&info)
 			}

@@ -35,6 +35,60 @@ var (
 	_ driver.LoggerSetter    = (*handle)(nil)
 )
 
+// visible is the handle with those of the interfaces Finder, VersionReader and
+// PrefixDeleter alone that the backend has. Package checkpoint has ways of its own
+// where one is missing, which are tried then; without one of the others it returns
+// an error as the handle does.
+func (h *handle) visible() driver.Backend {
+	type rest interface {
+		driver.Backend
+		driver.Purger
+		driver.Importer
+		driver.NamespaceLister
+		driver.Rewriter
+		driver.LoggerSetter
+	}
+	finds, reads, deletes := has[driver.Finder](h.inner), has[driver.VersionReader](h.inner), has[driver.PrefixDeleter](h.inner)
+	switch {
+	case finds && reads && deletes:
+		return h
+	case finds && reads:
+		return struct {
+			rest
+			driver.Finder
+			driver.VersionReader
+		}{h, h, h}
+	case finds && deletes:
+		return struct {
+			rest
+			driver.Finder
+			driver.PrefixDeleter
+		}{h, h, h}
+	case reads && deletes:
+		return struct {
+			rest
+			driver.VersionReader
+			driver.PrefixDeleter
+		}{h, h, h}
+	case finds:
+		return struct {
+			rest
+			driver.Finder
+		}{h, h}
+	case reads:
+		return struct {
+			rest
+			driver.VersionReader
+		}{h, h}
+	case deletes:
+		return struct {
+			rest
+			driver.PrefixDeleter
+		}{h, h}
+	}
+	return struct{ rest }{h}
+}
+
 // writes notes a thread that is being written.
 func (h *handle) writes(key driver.Key) {
 	h.t.mu.Lock()

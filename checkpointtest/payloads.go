@@ -25,7 +25,7 @@ func payloadCases() []testCase {
 			rule: 8, text: "Payloads around 400 KB come back as they were."},
 		{name: "Raw/Payload/1MB", run: payload1MB,
 			rule: 8, text: "Payloads of 1 MB come back as they were."},
-		{name: "Raw/Payload/16MB", run: payload16MB,
+		{name: "Raw/Payload/16MB", heavy: true, run: payload16MB,
 			rule: 8, text: "Payloads of 16 MiB, and the few bytes that sealing adds, come back as they were."},
 		{name: "Raw/Payload/ChangingSize", run: payloadChangingSize,
 			rule: 8, text: "A small payload after a large one, and a large one after a small one, come back as they were."},

@@ -2,6 +2,7 @@ package checkpointtest
 
 import (
 	"crypto/rand"
+	"strings"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -23,6 +24,8 @@ func repeatCases() []testCase {
 			rule: 3, text: "An id of an expired life makes an ordinary save."},
 		{name: "Raw/Repeat/OtherThread", run: repeatOtherThread,
 			rule: 3, text: "An id that another thread has makes an ordinary save."},
+		{name: "Raw/Repeat/SimilarIDs", run: repeatSimilarIDs,
+			rule: 3, text: "Ids are compared byte by byte and whole, up to 64 printable ASCII bytes."},
 	}
 }
 
@@ -97,7 +100,7 @@ func repeatWithCondition(t *trial) {
 	second.Match = driver.Match{ID: first.ID}
 	t.save(b, second)
 	for version, req := range map[int64]driver.SaveRequest{1: first, 2: second} {
-		for _, match := range []driver.Match{req.Match, {Absent: true}, {ID: "never-there"}, {ID: req.ID}} {
+		for _, match := range []driver.Match{req.Match, {Absent: true}, {ID: "never-there"}, {ID: req.ID}, {Version: 7}, {Exists: true}} {
 			req.Match = match
 			got, err := b.Save(t.ctx, req)
 			if err != nil || got.Version != version || got.ID != req.ID {
@@ -166,4 +169,37 @@ func repeatOtherThread(t *trial) {
 	}
 	t.latest(b, "one", 1, id)
 	t.latest(b, "two", 1, id)
+}
+
+func repeatSimilarIDs(t *trial) {
+	b := t.open()
+	long := strings.Repeat("0123456789abcdef", 4)
+	ids := []string{
+		long, long[:63] + "g", long[:63], long[:32], long[:16], strings.ToUpper(long), long[:63] + "F",
+		"a", "A", "a ", " a", "a.", "a%", "%", "_", "*", "~", "-", "a'", `a"`, `a\`, "a:b", "a#b", "a/b", "{a}", "1", "01", "1.0", "null",
+	}
+	for i, id := range ids {
+		req := t.request("thread")
+		req.Keep, req.ID = len(ids), id
+		if i > 0 {
+			other := t.request("thread")
+			other.Keep, other.Match.ID = len(ids), id
+			t.saveConflict(b, other) // the id is that of no save yet
+			req.Match.ID = ids[i-1]
+		}
+		if got := t.save(b, req); got.Version != int64(i+1) || got.ID != id {
+			t.Fatalf("Save with the id %q returned %s, want version %d with that id", id, show(got), i+1)
+		}
+	}
+	for i, info := range t.historyOf(b, "thread") {
+		want := ids[len(ids)-1-i]
+		if loaded := t.loadVersion(b, "thread", info.Version, t.now); info.ID != want || loaded.ID != want {
+			t.Errorf("version %d has the id %q in History and %q in Load, want %q", info.Version, info.ID, loaded.ID, want)
+		}
+		req := t.request("thread")
+		req.Keep, req.ID = len(ids), want
+		if got := t.save(b, req); got.Version != info.Version {
+			t.Errorf("a repeated Save with the id %q returned %s, want version %d", want, show(got), info.Version)
+		}
+	}
 }

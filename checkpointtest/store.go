@@ -37,7 +37,7 @@ func storeCases() []testCase {
 			rule: 8, text: "Blobs come back byte for byte, and an empty one is not absent."},
 		{name: "Store/Namespace", run: storeNamespace,
 			rule: 10, text: "A view for another namespace reaches nothing of this one, and its Close does nothing."},
-		{name: "Store/Large", run: storeLarge,
+		{name: "Store/Large", heavy: true, run: storeLarge,
 			rule: 8, text: "A state of 16 MiB, the default limit, comes back as it was."},
 		{name: "Store/JSON", run: storeJSON,
 			rule: 8, text: "A JSON state comes back as the same value."},
@@ -55,8 +55,16 @@ func storeCases() []testCase {
 // store returns a store on a handle of its own, in the trial's namespace and by
 // the trial's clock.
 func (t *trial) store(opts ...checkpoint.Option) *checkpoint.Store {
+	return t.storeOn(t.open(), opts...)
+}
+
+// storeOn is store on a backend.
+func (t *trial) storeOn(b driver.Backend, opts ...checkpoint.Option) *checkpoint.Store {
 	all := []checkpoint.Option{checkpoint.WithNamespace(t.namespace), checkpoint.WithClock(t.clock)}
-	return checkpoint.New(t.open(), slices.Concat(all, opts, t.suite.storeOptions)...)
+	if h, ok := b.(*handle); ok {
+		b = h.visible()
+	}
+	return checkpoint.New(b, slices.Concat(all, opts, t.suite.storeOptions)...)
 }
 
 // clock is the trial's now and what the case has added to it.
