@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"time"
 
@@ -85,7 +86,13 @@ func (c Config) client(calls *calls) redis.UniversalClient {
 		tls:     o.TLSConfig,
 		calls:   calls,
 	}
+	if c.topology == single {
+		dial.hello = helloRequest(c.protocol())
+	}
 	o.Dialer = dial.dial
+	if c.topology != cluster {
+		o.OnConnect = onConnect(c.protocol())
+	}
 	o.MaxRetries = -1 // see script.go
 	o.ContextTimeoutEnabled = true
 	// Later than the deadlines that calls have, and in time for what the client
@@ -103,6 +110,35 @@ func (c Config) client(calls *calls) redis.UniversalClient {
 		return redis.NewClusterClient(co)
 	}
 	return redis.NewClient(o.Simple())
+}
+
+// protocol is the version of the protocol.
+func (c Config) protocol() int {
+	if c.options.Protocol == 0 {
+		return 3
+	}
+	return c.options.Protocol
+}
+
+// atOnce is how many operations a client takes at once, so that none waits long
+// for a connection: as many as its pool has connections. On a cluster each node
+// has a pool, and those that wait for a node that is down should not keep others
+// from the rest.
+func atOnce(client redis.UniversalClient) int {
+	switch c := client.(type) {
+	case *redis.Client:
+		return connections(c.Options().PoolSize, c.Options().MaxActiveConns)
+	case *redis.ClusterClient:
+		return 10 * connections(c.Options().PoolSize, c.Options().MaxActiveConns)
+	}
+	return 10 * runtime.GOMAXPROCS(0)
+}
+
+func connections(size, most int) int {
+	if most > 0 {
+		return min(size, most)
+	}
+	return size
 }
 
 // within is how long one command may take.
@@ -138,6 +174,7 @@ type dialer struct {
 	timeout time.Duration
 	tls     *tls.Config
 	calls   *calls
+	hello   []byte // see conn
 }
 
 func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -161,7 +198,7 @@ func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error
 		}
 		nc = secure
 	}
-	return d.calls.wrap(nc), nil
+	return d.calls.wrap(nc, d.hello), nil
 }
 
 // dialError is what go-redis and judges of errors take for a failed dial.

@@ -61,13 +61,14 @@ func (c *call) uses(cn *conn) {
 type calls struct {
 	// trusted is how long a TLS connection is taken to be sound after its use.
 	trusted time.Duration
+	roleAge time.Duration
 
 	mu     sync.RWMutex
 	marked map[*time.Location]*call
 }
 
 func newCalls() *calls {
-	return &calls{trusted: time.Second, marked: make(map[*time.Location]*call)}
+	return &calls{trusted: time.Second, roleAge: roleAge, marked: make(map[*time.Location]*call)}
 }
 
 // run calls f with a context that ends with ctx, whose reads and writes end at
@@ -109,6 +110,8 @@ type conn struct {
 	calls *calls
 	stale func() bool // nil where go-redis looks, or nobody can
 
+	role role // of the server
+
 	mu    sync.Mutex
 	owner *call
 	used  time.Time
@@ -127,6 +130,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	if c.ended() {
 		return errEnded
 	}
+	c.role.due = c.role.hello != nil && time.Since(c.role.verified) >= c.calls.roleAge
 	return c.set(t, c.Conn.SetWriteDeadline)
 }
 
@@ -154,7 +158,10 @@ func (c *conn) set(t time.Time, deadline func(time.Time) error) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.owner, c.used = owner, time.Now()
+	c.owner = owner
+	if !t.IsZero() { // go-redis looks at an idle connection without a deadline
+		c.used = time.Now()
+	}
 	// Asked after uses, so that a context that ends now is seen either here or
 	// by interrupt.
 	if owner != nil && owner.Err() != nil {
@@ -183,8 +190,9 @@ type plainConn struct {
 	syscall.Conn
 }
 
-func (cs *calls) wrap(nc net.Conn) net.Conn {
-	c := &conn{Conn: nc, calls: cs, used: time.Now()}
+func (cs *calls) wrap(nc net.Conn, hello []byte) net.Conn {
+	now := time.Now()
+	c := &conn{Conn: nc, calls: cs, role: role{hello: hello, verified: now}, used: now}
 	if sc, ok := nc.(syscall.Conn); ok {
 		return plainConn{c, sc}
 	}

@@ -29,6 +29,9 @@ var soon = []string{
 }
 
 func (b *backend) judge(err error) verdict {
+	if errors.Is(err, errReplica) {
+		return later
+	}
 	text, answered := answer(err)
 	if !answered {
 		return unreachable
@@ -43,6 +46,9 @@ func (b *backend) judge(err error) verdict {
 	}
 	return refused
 }
+
+// errClusterNode is the error of a single server that is none.
+var errClusterNode = fmt.Errorf("%w scheme: the server belongs to a cluster: open it with redis+cluster://", driver.ErrInvalid)
 
 // answer returns the text of the error that the server answered with.
 func answer(err error) (string, bool) {

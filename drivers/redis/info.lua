@@ -55,8 +55,8 @@ local function byID(list, past, latest, kept, id)
   if at then
     local found = read(redis.call('HGET', past, at))
     if found then return found end
-  elseif redis.call('HLEN', past) >= 2 * (kept - 1) then
-    return nil
+  elseif redis.call('HEXISTS', past, text(latest.number - kept + 1)) == 1 then
+    return nil -- the hash has them all
   end
   for i = 1, kept - 1 do -- see earlier
     local found = read(redis.call('LINDEX', list, 2 * i + 1))

@@ -82,7 +82,12 @@ func (b *backend) ready(ctx context.Context) error {
 	}
 	shards, err := b.text(ctx, "hget", b.layout.store(), "shards")
 	if isNil(err) {
+		if err := b.checkMode(ctx); err != nil {
+			return err
+		}
 		shards, err = b.register(ctx, "")
+	} else if err == nil && shards != strconv.Itoa(b.layout.shards) {
+		shards, err = b.register(ctx, "") // anew, if nothing was saved under it
 	}
 	if err != nil {
 		return err

@@ -84,6 +84,8 @@ type backend struct {
 	retries                     int           // after a connection failed
 	shortestPause, longestPause time.Duration
 
+	queue  *backends.Queue // of the operations under way
+	moved  atomic.Int64    // when the server last answered, in nanoseconds since 1970
 	closed atomic.Bool
 	logger atomic.Pointer[slog.Logger]
 	warned atomic.Bool
@@ -115,6 +117,7 @@ func newBackend(client redis.UniversalClient, cfg Config) *backend {
 			b.layout.shards = defaultClusterShards
 		}
 	}
+	b.queue = backends.NewQueue(atOnce(client), patience)
 	b.retries, b.shortestPause, b.longestPause = cfg.repetitions()
 	return b
 }
@@ -271,7 +274,11 @@ func (b *backend) warn(ctx context.Context, msg string, args ...any) {
 // Close implements driver.Backend. What is under way fails at once and is
 // reported as ErrClosed.
 func (b *backend) Close() error {
-	if b.closed.Swap(true) || !b.owned {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	b.queue.Close()
+	if !b.owned {
 		return nil
 	}
 	// An error of closing a socket is of no use to anyone.

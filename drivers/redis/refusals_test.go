@@ -262,8 +262,17 @@ func TestShardsOnRecord(t *testing.T) {
 	t.Parallel()
 	dsn := testserver.Redis(t) + "?prefix=" + namespace() + ":"
 	b := openDSN(t, dsn+"&shards=8")
+	early := openDSN(t, dsn+"&shards=4")
+	if err := early.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing is stored under the number on record: another one takes its place.
 	if err := b.Ping(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	mustSave(t, b, request(driver.Key{Namespace: "n", Thread: "t"}, nil))
+	if _, err := early.Save(t.Context(), request(driver.Key{Namespace: "n", Thread: "t"}, nil)); !errors.Is(err, driver.ErrInvalid) {
+		t.Errorf("Save by a handle from before: %v, want ErrInvalid", err)
 	}
 	other := openDSN(t, dsn)
 	for name, call := range methods(other, driver.Key{Namespace: "n", Thread: "t"}) {
@@ -456,7 +465,7 @@ func TestTLS(t *testing.T) {
 	for name, cfg := range map[string]Config{"Strict": strict, "SkipVerify": careless} {
 		b := open(cfg)
 		defer b.Close()
-		b.calls.trusted = 0
+		b.calls.trusted = time.Millisecond
 		key := driver.Key{Namespace: "n", Thread: name}
 		for _, payload := range sizes {
 			mustSave(t, b, request(key, payload))

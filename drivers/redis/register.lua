@@ -19,7 +19,8 @@ if ARGV[2] ~= '' and redis.acl_check_cmd then
 end
 
 local shards = redis.call('HGET', KEYS[1], 'shards')
-if not shards then
+if not shards or shards ~= ARGV[1] and #redis.call('ZRANGEBYLEX', KEYS[2], '-', '+', 'LIMIT', 0, 1) == 0 then
+  -- Nothing is on record, or nothing was ever saved under what is.
   redis.call('HSET', KEYS[1], 'format', '1', 'shards', ARGV[1])
   shards = ARGV[1]
 end

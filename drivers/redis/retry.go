@@ -30,12 +30,20 @@ const (
 //
 // go-redis repeats nothing by itself, see script.go.
 func do[T any](ctx context.Context, b *backend, again func() bool, f func(context.Context) (T, error)) (T, error) {
-	start := time.Now()
+	start, err := b.enter(ctx)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	answered := false
+	defer func() { b.leave(answered) }()
 	for n := 0; ; n++ {
 		found, err := attempt(ctx, b, start, n, f)
 		if err == nil {
+			answered = true
 			return found, nil
 		}
+		_, answered = answer(err)
 		repeat := false
 		if !b.closed.Load() && backends.Ended(ctx) == nil && !backends.Classified(err) {
 			switch b.judge(err) {
@@ -43,7 +51,9 @@ func do[T any](ctx context.Context, b *backend, again func() bool, f func(contex
 				repeat = true
 			case unreachable:
 				b.reload(ctx)
-				repeat = n < b.retries && again()
+				// A server that answers others has no room for one more connection.
+				few := n < b.retries || b.retries > 0 && b.idle() < time.Second
+				repeat = few && again()
 			}
 		}
 		if !repeat || time.Since(start) > waitForServer || backends.Sleep(ctx, backends.Backoff(n, b.shortestPause, b.longestPause)) != nil {
@@ -52,14 +62,45 @@ func do[T any](ctx context.Context, b *backend, again func() bool, f func(contex
 	}
 }
 
+// enter waits for a place in the queue, which bounds what is sent to the server
+// at once, and returns the time from which on the operation's patience counts: a
+// queue that moves is no server that does not answer. A place is kept until the
+// operation is over, so that repetitions add nothing to the load.
+func (b *backend) enter(ctx context.Context) (start time.Time, err error) {
+	start = time.Now()
+	switch err := b.queue.Enter(ctx); err {
+	case nil:
+	case backends.ErrQueueClosed:
+		return start, driver.ErrClosed
+	case backends.ErrStuck:
+		return start, fmt.Errorf("%w: the server answers none of the operations before this one", driver.ErrUnavailable)
+	default:
+		return start, err
+	}
+	if moved := time.Unix(0, b.moved.Load()); moved.After(start) {
+		start = moved
+	}
+	return start, nil
+}
+
+func (b *backend) leave(answered bool) {
+	if answered {
+		b.moved.Store(time.Now().UnixNano())
+	}
+	b.queue.Leave(answered)
+}
+
+// idle is how long ago the server last answered.
+func (b *backend) idle() time.Duration { return time.Since(time.Unix(0, b.moved.Load())) }
+
 // attempt runs f once, bounded in time.
 func attempt[T any](ctx context.Context, b *backend, start time.Time, n int, f func(context.Context) (T, error)) (found T, err error) {
 	if b.calls == nil {
 		return apart(ctx, start.Add(patience), f)
 	}
-	if n > 0 {
-		// The first time, waiting for a connection and making one have limits
-		// of their own that leave time for what follows.
+	if n > 0 || time.Since(start) > time.Second {
+		// Otherwise waiting for a connection and making one have limits of
+		// their own that leave time for what follows.
 		bounded, cancel := context.WithDeadline(ctx, start.Add(patience))
 		defer cancel()
 		ctx = bounded

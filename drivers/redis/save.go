@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -93,7 +94,6 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	if err != nil {
 		return driver.Info{}, err
 	}
-	start := time.Now()
 	if err := b.enroll(ctx, w.key.Namespace); err != nil {
 		return driver.Info{}, b.report(ctx, err)
 	}
@@ -108,13 +108,15 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 		return !lost || repeatable(w.match)
 	}
 	keys, argv := b.layout.thread(w.key), w.argv(rest)
+	var start atomic.Int64
 	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
+		start.CompareAndSwap(0, time.Now().UnixNano())
 		sent.written.Store(false)
 		return b.runSave(ctx, keys, argv, sent)
 	})
 	switch {
 	case err != nil && b.inDoubt(ctx, err, sent):
-		if info, ok := b.lookUp(ctx, start.Add(patience), w.key, w.id); ok {
+		if info, ok := b.lookUp(ctx, time.Unix(0, start.Load()).Add(patience), w.key, w.id); ok {
 			return info, nil
 		}
 		return driver.Info{}, b.report(ctx, err)
