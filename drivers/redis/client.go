@@ -39,6 +39,7 @@ type Config struct {
 	topology topology
 	options  redis.UniversalOptions
 	unixAddr bool
+	numbered bool // the URL has the number of a database
 }
 
 type topology int
@@ -206,8 +207,15 @@ func dialError(network, addr, stage string, err error) error {
 	text := err.Error()
 	var failed *net.OpError
 	var timeout net.Error
+	var foreign tls.RecordHeaderError
+	silent := errors.As(err, &timeout) && timeout.Timeout()
+	if stage != "" && (silent || errors.As(err, &foreign)) {
+		// Not worth another attempt.
+		cause := fmt.Errorf("%w: the server does not take part in the TLS handshake (if it speaks no TLS on this port, the scheme is redis)", driver.ErrUnavailable)
+		return &net.OpError{Op: "dial", Net: network, Addr: endpoint{network, addr}, Err: cause}
+	}
 	switch {
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case silent:
 		text = "no answer"
 	case errors.As(err, &failed) && failed.Err != nil:
 		text = failed.Err.Error()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/driver/dsn"
 )
 
@@ -22,6 +23,9 @@ var schemes = []string{
 // ParseConfig reads a DSN as the package documentation describes it. Its errors
 // match driver.ErrInvalid, name the word that is wrong and show no password.
 func ParseConfig(source string) (Config, error) {
+	if err := foreignForm(source); err != nil {
+		return Config{}, err
+	}
 	base, query := dsn.Split(source)
 	words, err := dsn.Parse(query)
 	if err != nil {
@@ -41,6 +45,7 @@ func invalid(format string, args ...any) error { return fmt.Errorf(format, args.
 // readURL reads what stands before the '?'. No part of it is shown in errors:
 // where a password is not escaped, any part can be a piece of it.
 func (c *Config) readURL(base string, words *dsn.Words) {
+	base, more := splitHosts(base)
 	u, err := url.Parse(base)
 	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(base, "#") {
 		words.Reject(invalid("it is no URL: user name and password need their special characters escaped as %%XX"))
@@ -86,10 +91,25 @@ func (c *Config) readURL(base string, words *dsn.Words) {
 	if host == "" {
 		host = "localhost"
 	}
+	usual := map[bool]string{false: "6379", true: "26379"}[c.topology == sentinel]
 	if port == "" {
-		port = map[bool]string{false: "6379", true: "26379"}[c.topology == sentinel]
+		port = usual
 	}
 	o.Addrs = []string{net.JoinHostPort(host, port)}
+	if len(more) > 0 && c.topology == single {
+		words.Reject(invalid("a single server has one host; several are those of redis+cluster:// or redis+sentinel://, with commas between or in the word addr"))
+		return
+	}
+	for _, h := range more {
+		if _, _, err := net.SplitHostPort(h); err != nil {
+			h = net.JoinHostPort(strings.Trim(h, "[]"), usual)
+		}
+		if strings.ContainsAny(h, "@ ") || strings.HasPrefix(h, ":") {
+			words.Reject(invalid("a host between commas is not host:port"))
+			return
+		}
+		o.Addrs = append(o.Addrs, h)
+	}
 	if secure {
 		o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	}
@@ -101,7 +121,74 @@ func (c *Config) readURL(base string, words *dsn.Words) {
 		words.Reject(invalid("what follows the host must be the number of a database"))
 	default:
 		o.DB, _ = strconv.Atoi(path)
+		c.numbered = true
 	}
+}
+
+// splitHosts takes the hosts after the first one out of a URL, as clients that
+// join them by commas write them.
+func splitHosts(base string) (string, []string) {
+	scheme, rest, ok := strings.Cut(base, "://")
+	if !ok {
+		return base, nil
+	}
+	hosts, path, slash := strings.Cut(rest, "/")
+	user := hosts[:strings.LastIndexByte(hosts, '@')+1]
+	all := strings.Split(hosts[len(user):], ",")
+	base = scheme + "://" + user + all[0]
+	if slash {
+		base += "/" + path
+	}
+	return base, all[1:]
+}
+
+// foreignWords are words that other clients' URLs have, and what to write instead.
+var foreignWords = map[string]string{
+	"ssl_cert_reqs":    "for ssl_cert_reqs=none write skip_verify=true, and leave it out otherwise",
+	"ssl":              "TLS is the scheme rediss",
+	"tls":              "TLS is the scheme rediss",
+	"ssl_ca_certs":     "certificates are looked up where the system keeps them, or in the file that SSL_CERT_FILE names",
+	"insecure":         "write skip_verify=true",
+	"decode_responses": "leave it out",
+	"socket_timeout":   "write read_timeout",
+	"timeout":          "write read_timeout",
+	"max_connections":  "write pool_size",
+	"sentinelMasterId": "write master_name",
+	"database":         "write db",
+	"auth":             "the password stands before the host: rediss://:PASSWORD@HOST",
+	"allkeys":          "leave it out",
+	"family":           "leave it out",
+}
+
+// foreignForm says what to write instead of what other clients and vendors write.
+// It shows no part of the DSN but a word.
+func foreignForm(source string) error {
+	bad := func(text string) error { return fmt.Errorf("%w DSN: %s", driver.ErrInvalid, text) }
+	switch {
+	case strings.TrimSpace(source) != source:
+		return bad("there are blanks or line ends around it")
+	case len(source) > 1 && strings.ContainsRune("\"'`", rune(source[0])):
+		return bad("it stands in quotes")
+	case strings.HasPrefix(source, "redis-cli "):
+		return bad("write the URL alone, without redis-cli and its options")
+	}
+	base, query := dsn.Split(source)
+	if !strings.Contains(base, "://") && !slices.Contains(schemes, strings.SplitN(base, ":", 2)[0]) {
+		if strings.Contains(base, ",") && strings.Contains(base, "=") {
+			return bad("this is the form of StackExchange.Redis: write redis://:PASSWORD@HOST:PORT, with ssl=True rediss://:PASSWORD@HOST:PORT")
+		}
+		return bad("a scheme is missing: write redis://HOST:PORT, or rediss://HOST:PORT for TLS")
+	}
+	if strings.HasSuffix(source, "#insecure") {
+		return bad("write ?skip_verify=true instead of #insecure")
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if instead, ok := foreignWords[name]; ok {
+			return bad(fmt.Sprintf("word %q is another client's: %s", name, instead))
+		}
+	}
+	return nil
 }
 
 func isNumber(s string) bool {
@@ -151,7 +238,13 @@ func (c *Config) readWords(words *dsn.Words) {
 		o.TLSConfig.InsecureSkipVerify = w.bool("skip_verify")
 	}
 	if c.topology != cluster {
-		o.DB = words.Int("db", o.DB, 0, 1<<20)
+		// What follows the host is the same word.
+		if number := words.Int("db", -1, 0, 1<<20); number >= 0 {
+			if o.DB != 0 || c.numbered {
+				words.Reject(invalid("word %q is given twice: after the host, and after '?'", "db"))
+			}
+			o.DB = number
+		}
 	}
 	if c.topology != single {
 		w.addrs(&o.Addrs)

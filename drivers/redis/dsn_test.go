@@ -33,6 +33,8 @@ func TestParseConfig(t *testing.T) {
 		{"redis+sentinel://a/1?addr=b:2&addr=c:3&master_name=main", `{sentinel a:26379,b:2,c:3 db=1 tls=false prefix="" shards=0}`},
 		{"rediss+sentinel://a:1?master_name=main", `{sentinel a:1 db=0 tls=true prefix="" shards=0}`},
 		{"redis+cluster://a:7000?addr=b:7001&shards=16", `{cluster a:7000,b:7001 db=0 tls=false prefix="" shards=16}`},
+		{"redis+cluster://u:p,w@a:7000,b,[::1]:7002?addr=c:1", `{cluster a:7000,b:6379,[::1]:7002,c:1 db=0 tls=false prefix="" shards=0}`},
+		{"redis+sentinel://a,b:2,::1/1?master_name=main", `{sentinel a:26379,b:2,[::1]:26379 db=1 tls=false prefix="" shards=0}`},
 		{"rediss+cluster://a:7000", `{cluster a:7000 db=0 tls=true prefix="" shards=0}`},
 	} {
 		got, err := ParseConfig(c.dsn)
@@ -40,6 +42,30 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("ParseConfig(%q): %v", c.dsn, err)
 		} else if got.String() != c.want {
 			t.Errorf("ParseConfig(%q) = %s, want %s", c.dsn, got, c.want)
+		}
+	}
+}
+
+// TestVendors opens what vendors' consoles show.
+func TestVendors(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ vendor, dsn, want string }{
+		{"Upstash", "rediss://default:AbC-1@eu1-calm-cat-1.upstash.io:6379", `{single server eu1-calm-cat-1.upstash.io:6379 db=0 tls=true prefix="" shards=0}`},
+		{"Redis Cloud", "redis://default:pw@redis-12345.c1.us-east-1-2.ec2.redns.redis-cloud.com:12345", `{single server redis-12345.c1.us-east-1-2.ec2.redns.redis-cloud.com:12345 db=0 tls=false prefix="" shards=0}`},
+		{"ElastiCache", "rediss://master.my-cache.abc123.use1.cache.amazonaws.com:6379", `{single server master.my-cache.abc123.use1.cache.amazonaws.com:6379 db=0 tls=true prefix="" shards=0}`},
+		{"ElastiCache, cluster mode", "rediss+cluster://app:pw@clustercfg.my-cache.abc123.use1.cache.amazonaws.com:6379", `{cluster clustercfg.my-cache.abc123.use1.cache.amazonaws.com:6379 db=0 tls=true prefix="" shards=0}`},
+		{"MemoryDB", "rediss+cluster://app:pw@clustercfg.my-db.abc123.memorydb.us-east-1.amazonaws.com:6379", `{cluster clustercfg.my-db.abc123.memorydb.us-east-1.amazonaws.com:6379 db=0 tls=true prefix="" shards=0}`},
+		{"Azure Cache", "rediss://:key%3D@my.redis.cache.windows.net:6380/0", `{single server my.redis.cache.windows.net:6380 db=0 tls=true prefix="" shards=0}`},
+		{"Azure Managed Redis", "rediss+cluster://:key%3D@my.eastus.redis.azure.net:10000", `{cluster my.eastus.redis.azure.net:10000 db=0 tls=true prefix="" shards=0}`},
+		{"Aiven", "rediss://default:AVNS_x@valkey-1-project.a.aivencloud.com:12345", `{single server valkey-1-project.a.aivencloud.com:12345 db=0 tls=true prefix="" shards=0}`},
+		{"Aiven, Valkey", "valkeys://default:AVNS_x@valkey-1-project.a.aivencloud.com:12345", `{single server valkey-1-project.a.aivencloud.com:12345 db=0 tls=true prefix="" shards=0}`},
+		{"Heroku", "rediss://:p0123@ec2-1-2-3-4.compute-1.amazonaws.com:12345?skip_verify=true", `{single server ec2-1-2-3-4.compute-1.amazonaws.com:12345 db=0 tls=true prefix="" shards=0}`},
+	} {
+		got, err := ParseConfig(c.dsn)
+		if err != nil {
+			t.Errorf("%s: %v", c.vendor, err)
+		} else if got.String() != c.want {
+			t.Errorf("%s: %s, want %s", c.vendor, got, c.want)
 		}
 	}
 }
@@ -101,7 +127,18 @@ func TestParseConfigErrors(t *testing.T) {
 		{"redis://u:sec#ret@h", notURL},
 		{"redis://u:sec/ret@h", notURL},
 		{"redis:localhost", notURL},
-		{"localhost:6379", notURL},
+		{"localhost:6379", "invalid DSN: a scheme is missing: write redis://HOST:PORT, or rediss://HOST:PORT for TLS"},
+		{"h.redis.cache.windows.net:6380,password=secret=,ssl=True,abortConnect=False", "invalid DSN: this is the form of StackExchange.Redis: write redis://:PASSWORD@HOST:PORT, with ssl=True rediss://:PASSWORD@HOST:PORT"},
+		{"rediss://h#insecure", "invalid DSN: write ?skip_verify=true instead of #insecure"},
+		{"rediss://h?ssl_cert_reqs=none", `invalid DSN: word "ssl_cert_reqs" is another client's: for ssl_cert_reqs=none write skip_verify=true, and leave it out otherwise`},
+		{" redis://u:secret@h", "invalid DSN: there are blanks or line ends around it"},
+		{"redis://u:secret@h\n", "invalid DSN: there are blanks or line ends around it"},
+		{`"redis://u:secret@h"`, "invalid DSN: it stands in quotes"},
+		{"redis-cli -u redis://u:secret@h", "invalid DSN: write the URL alone, without redis-cli and its options"},
+		{"redis://h/2?db=3", `invalid DSN: word "db" is given twice: after the host, and after '?'`},
+		{"redis://h/0?db=3", `invalid DSN: word "db" is given twice: after the host, and after '?'`},
+		{"redis://h:1,h:2", "invalid DSN: a single server has one host; several are those of redis+cluster:// or redis+sentinel://, with commas between or in the word addr"},
+		{"redis+cluster://a:1,:2", "invalid DSN: a host between commas is not host:port"},
 		{"http://h", "invalid DSN: it must start with one of redis://, rediss://, valkey://, valkeys://, redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster:// or unix://"},
 		{"redis://h/secret", "invalid DSN: what follows the host must be the number of a database"},
 		{"redis+cluster://h/1", "invalid DSN: a cluster has no numbered databases: nothing may follow the host"},

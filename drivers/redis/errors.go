@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 
@@ -80,7 +81,7 @@ var cures = []struct {
 	{"ERR DB index is out of range", driver.ErrInvalid, "the server has no database of that number"},
 	{"ERR Protocol error: invalid bulk length", driver.ErrTooLarge, "the server takes no value of that size (proto-max-bulk-len)"},
 	{"ERR string exceeds maximum allowed size", driver.ErrTooLarge, "the server takes no value of that size (proto-max-bulk-len)"},
-	{"ERR unknown command", driver.ErrUnavailable, "the server lacks a command of Redis 7.0, or has renamed it"},
+	{"ERR unknown command", driver.ErrUnavailable, "the server lacks a command of Redis 6.0, or has renamed it"},
 	{"WRONGTYPE ", driver.ErrCorrupt, "a key that belongs to the store holds something else: is another program using this database without a prefix?"},
 }
 
@@ -96,6 +97,9 @@ func (b *backend) report(ctx context.Context, err error) error {
 	}
 	if backends.Classified(err) {
 		return err
+	}
+	if b.sentinel && errors.Is(err, redis.Nil) {
+		return fmt.Errorf("%w: the sentinels know no master of the name that the word master_name says", driver.ErrUnavailable)
 	}
 	text, answered := answer(err)
 	if !answered {
@@ -120,6 +124,8 @@ func network(err error) string {
 		return shorten(err.Error())
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "the server does not answer"
+	case errors.Is(err, io.EOF):
+		return "the server has closed the connection (if it speaks TLS on this port, the scheme is rediss)"
 	}
 	return shorten(err.Error())
 }
@@ -133,4 +139,6 @@ func shorten(s string) string {
 	return s
 }
 
-func isNil(err error) bool { return errors.Is(err, redis.Nil) }
+// isNil reports whether a command found nothing. It does not look into err: a
+// client that finds no master wraps the same error.
+func isNil(err error) bool { return err == redis.Nil }

@@ -90,6 +90,7 @@ type backend struct {
 	logger atomic.Pointer[slog.Logger]
 	warned atomic.Bool
 
+	old      atomic.Bool // the server lacks EVALSHA_RO
 	recorded atomic.Bool // the layout on record is ours
 	enrolled sync.Map    // namespace → time.Time when it was last recorded
 }

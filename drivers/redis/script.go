@@ -169,9 +169,24 @@ func (b *backend) texts(ctx context.Context, args ...any) ([]string, error) {
 // readBy runs a script that reads an array of strings.
 func (b *backend) readBy(ctx context.Context, s script, keys []string, argv ...any) ([]string, error) {
 	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
+		// TIME is no command of a script that only reads, to some servers.
+		readOnly := s != dueScript && !b.old.Load()
 		cmd, err := process(ctx, b.client, func(bySource bool) onceStrings {
-			return stringsOf(ctx, s.args(bySource, true, keys, argv...)...)
+			return stringsOf(ctx, s.args(bySource, readOnly, keys, argv...)...)
 		})
+		if readOnly && unknownCommand(err) {
+			b.old.Store(true)
+			cmd, err = process(ctx, b.client, func(bySource bool) onceStrings {
+				return stringsOf(ctx, s.args(bySource, false, keys, argv...)...)
+			})
+		}
 		return cmd.Val(), err
 	})
+}
+
+// unknownCommand reports whether the server lacks a command, as servers before
+// Redis 7.0 lack EVALSHA_RO.
+func unknownCommand(err error) bool {
+	text, ok := answer(err)
+	return ok && strings.HasPrefix(strings.ToLower(text), "err unknown command")
 }
