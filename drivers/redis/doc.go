@@ -1,4 +1,4 @@
-// Package redis is the checkpoint driver for Redis 7.0 and later and Valkey: a
+// Package redis is the checkpoint driver for Redis 6.0 and later and Valkey: a
 // single server, Sentinel, or Cluster, without modules.
 //
 //	import _ "github.com/go-ckpt/checkpoint/drivers/redis"
@@ -27,6 +27,7 @@
 //	              1 elsewhere. The first store in a database fixes the number;
 //	              opening it with another one is an error.
 //	addr=h:p      another node of a cluster, or another sentinel; repeatable
+//	              (hosts may also stand before the path with commas between)
 //	master_name   what the sentinels call the master
 //	skip_verify   true: believe any certificate
 //	db            the number of the database
@@ -47,6 +48,16 @@
 //
 // go-redis' words for reading from replicas (read_only, replica_only, route_…)
 // are refused: a replica may not have what was saved.
+//
+// A backend sends as many operations at once as pool_size allows connections, on
+// a cluster ten times as many; the others wait in their order, without a deadline
+// for as long as the server answers those before them.
+//
+// A replica is not read from either: the server is asked for its role on each new
+// connection, and on connections to a single server every two seconds beside a
+// command, which takes no round trip. When it has become a replica, behind a name
+// that still leads to it, operations fail with ErrUnavailable. Servers that answer
+// HELLO without a role, and clients handed to New, are taken at their word.
 //
 // # Setting up
 //
