@@ -248,19 +248,86 @@ func TestPoolExhausted(t *testing.T) {
 	if _, err := load(ctx, b, "thread"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Load with a deadline: got %v, want context.DeadlineExceeded", err)
 	}
-	_, err := load(t.Context(), b, "thread")
-	const want = "database unavailable: all 2 connections of the pool are in use (max_connections)"
-	if !errors.Is(err, driver.ErrUnavailable) || !strings.HasPrefix(fmt.Sprint(err), want) {
-		t.Errorf("Load without one: got %v, want %s", err, want)
-	}
 	release()
 	for range 2 {
-		if err := <-saved; err != nil && !errors.Is(err, driver.ErrUnavailable) { // it waited for 8 s
+		if err := <-saved; err != nil && !errors.Is(err, driver.ErrUnavailable) { // it may have waited for 8 s
 			t.Errorf("Save: %v", err)
 		}
 	}
 	if _, err := load(t.Context(), b, "thread"); err != nil {
 		t.Errorf("Load when connections are free: %v", err)
+	}
+
+	// Places that are never left are a database that does not answer.
+	for range 2 {
+		if !b.pool.queue.TryEnter() {
+			t.Fatal("a place is taken for which no operation is under way")
+		}
+	}
+	_, err := load(t.Context(), b, "thread")
+	const want = "database unavailable: all 2 connections of the pool are in use, and no operation before this one has been answered (max_connections)"
+	if !errors.Is(err, driver.ErrUnavailable) || fmt.Sprint(err) != want {
+		t.Errorf("Load behind places that are never left: got %v, want %s", err, want)
+	}
+	waiting := make(chan error, 1)
+	go func() { _, err := load(t.Context(), b, "thread"); waiting <- err }()
+	b.Close()
+	if err := <-waiting; !errors.Is(err, driver.ErrClosed) {
+		t.Errorf("Load that waits for a connection while the handle is closed: got %v, want ErrClosed", err)
+	}
+}
+
+// TestOverload: many more saves at once than there are connections wait for their
+// turn, and none is refused.
+func TestOverload(t *testing.T) {
+	t.Parallel()
+	b := openReady(t, words(testserver.Postgres(t), "max_connections=3"))
+	const saves = 2000
+	var running sync.WaitGroup
+	for i := range saves {
+		running.Go(func() {
+			if _, err := b.Save(t.Context(), save(fmt.Sprint("thread-", i%10), `1`)); err != nil {
+				t.Errorf("Save: %v", err)
+			}
+		})
+	}
+	running.Wait()
+	var sum int64
+	for info, err := range b.List(t.Context(), driver.ListRequest{Namespace: "agents", Now: time.Now()}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += info.Version
+	}
+	if sum != saves {
+		t.Errorf("%d saves are there, want %d", sum, saves)
+	}
+}
+
+// TestFewerConnectionsThanAsked: a server, or a role, that allows fewer connections
+// than max_connections and min_connections costs waiting and no operation.
+func TestFewerConnectionsThanAsked(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.Postgres(t)
+	db := plain(t, dsn)
+	for _, limit := range []int{1, 3} {
+		role := fmt.Sprint("few_", limit, "_", selectText(t, db, "SELECT current_database()"))
+		mustExec(t, db, fmt.Sprintf(`CREATE ROLE %q LOGIN PASSWORD 'x' CONNECTION LIMIT %d`, role, limit), fmt.Sprintf(`GRANT CREATE ON SCHEMA public TO %q`, role))
+		t.Cleanup(func() { plain(t, dsn).Exec(fmt.Sprintf(`DROP OWNED BY %q; DROP ROLE %q`, role, role)) })
+		b := openReady(t, words(as(t, dsn, role, "x"), "max_connections=10", "min_connections=5", fmt.Sprint("table_name=few_", limit)))
+		var running sync.WaitGroup
+		for i := range 400 {
+			running.Go(func() {
+				if _, err := b.Save(t.Context(), save(fmt.Sprint("thread-", i), `1`)); err != nil {
+					t.Errorf("limit %d: Save: %v", limit, err)
+				}
+			})
+		}
+		running.Wait()
+		if err := b.Ping(t.Context()); err != nil {
+			t.Errorf("limit %d: Ping: %v", limit, err)
+		}
+		b.Close()
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // dials; the connections it is given here know them all the time.
 const (
 	connectPatience = 8 * time.Second         // to open a connection, with everything that belongs to it
-	acquirePatience = 8 * time.Second         // for a free connection of the pool
+	queuePatience   = 9 * time.Second         // for a turn, in a queue that does not move
 	replyPatience   = 8500 * time.Millisecond // for the first or the next part of a reply, from the start of the operation
 	cancelPatience  = 400 * time.Millisecond  // for the request to cancel a statement
 	cancelledReply  = 600 * time.Millisecond  // for the reply to a statement that is being cancelled

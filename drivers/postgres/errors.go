@@ -17,6 +17,7 @@ type failure struct {
 	unknown bool  // it may have been done: the reply was lost
 	drop    bool  // the connection is of no more use
 	missing bool  // what the driver makes in the database is not there
+	silent  bool  // the server has not answered
 	state   bool  // the server cannot hold the state in the form it was given
 }
 
@@ -31,13 +32,13 @@ func diagnose(err error) failure {
 	case errors.Is(err, errMoved):
 		return failure{err: fmt.Errorf("%w: %w, and what belongs to it is another's", driver.ErrUnavailable, err), missing: true}
 	case errors.As(err, &busy):
-		return failure{err: fmt.Errorf("%w: all %d connections of the pool are in use (max_connections)", driver.ErrUnavailable, busy.connections)}
+		return failure{err: fmt.Errorf("%w: all %d connections of the pool are in use, and no operation before this one has been answered (max_connections)", driver.ErrUnavailable, busy.connections), silent: true}
 	case errors.As(err, &state) && len(state.SQLState()) == 5:
 		return diagnoseState(state.SQLState(), err.Error())
 	}
 	return failure{
 		err:     fmt.Errorf("%w: the connection was lost: %w", driver.ErrUnavailable, withoutContext(err)),
-		unknown: true, drop: true,
+		unknown: true, drop: true, silent: true,
 	}
 }
 
@@ -47,7 +48,7 @@ func diagnoseConnecting(err error) failure {
 	if f.unknown && !errors.As(err, new(interface{ SQLState() string })) {
 		f.err = fmt.Errorf("%w: no connection: %w", driver.ErrUnavailable, withoutContext(err))
 	}
-	return failure{err: f.err, again: f.again}
+	return failure{err: f.err, again: f.again, silent: f.silent}
 }
 
 // errMoved: the function that saves belongs to another table than the one that

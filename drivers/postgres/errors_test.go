@@ -60,12 +60,12 @@ func TestDiagnose(t *testing.T) {
 		{"internal", server("XX000"), failure{err: driver.ErrUnavailable}, "the server refuses the statement"},
 		{"pgx's", foreign{"40001", "ERROR: busy (SQLSTATE 40001)"}, failure{err: driver.ErrUnavailable, again: true}, "ERROR: busy (SQLSTATE 40001)"},
 		{"changed plan", foreign{"0A000", "ERROR: cached plan must not change result type"}, failure{err: driver.ErrUnavailable, again: true, drop: true}, "was changed while it was in use"},
-		{"bad connection", sqldriver.ErrBadConn, failure{err: driver.ErrUnavailable, unknown: true, drop: true}, "the connection was lost: the server has ended it"},
-		{"done", sql.ErrConnDone, failure{err: driver.ErrUnavailable, unknown: true, drop: true}, "the server has ended it"},
-		{"network", &net.OpError{Op: "read", Err: io.ErrUnexpectedEOF}, failure{err: driver.ErrUnavailable, unknown: true, drop: true}, "read: unexpected EOF"},
-		{"the driver's own deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), failure{err: driver.ErrUnavailable, unknown: true, drop: true}, "no answer in time"},
+		{"bad connection", sqldriver.ErrBadConn, failure{err: driver.ErrUnavailable, unknown: true, drop: true, silent: true}, "the connection was lost: the server has ended it"},
+		{"done", sql.ErrConnDone, failure{err: driver.ErrUnavailable, unknown: true, drop: true, silent: true}, "the server has ended it"},
+		{"network", &net.OpError{Op: "read", Err: io.ErrUnexpectedEOF}, failure{err: driver.ErrUnavailable, unknown: true, drop: true, silent: true}, "read: unexpected EOF"},
+		{"the driver's own deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), failure{err: driver.ErrUnavailable, unknown: true, drop: true, silent: true}, "no answer in time"},
 		{"corrupt", fmt.Errorf("x: %w", driver.ErrCorrupt), failure{err: driver.ErrCorrupt}, ""},
-		{"busy", errBusy{3}, failure{err: driver.ErrUnavailable}, "all 3 connections"},
+		{"busy", errBusy{3}, failure{err: driver.ErrUnavailable, silent: true}, "all 3 connections"},
 	} {
 		f := diagnose(tt.err)
 		got, want := f, tt.want

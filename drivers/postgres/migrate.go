@@ -69,7 +69,7 @@ func (b *backend) lookOnce(ctx context.Context, start time.Time) (facts, failure
 	if conn == nil {
 		return facts{}, failed
 	}
-	defer release()
+	defer func() { release(failed) }()
 	f, err := b.look(b.quiet(c), conn)
 	if err != nil {
 		failed = diagnose(err)
@@ -141,7 +141,7 @@ func (b *backend) step(ctx context.Context) (_ facts, _ stage, err error) {
 	if conn == nil {
 		return facts{}, 0, refusedError{failed.err}
 	}
-	defer release()
+	defer func() { release(failureOf(err)) }()
 	exec := func(statement string) {
 		if err == nil {
 			_, err = conn.ExecContext(ctx, statement)

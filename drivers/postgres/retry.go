@@ -49,51 +49,62 @@ func (e errLost) Unwrap() error { return e.error }
 // is what makes a save happen at most once. Errors match a driver.Err value or
 // the context's.
 func (o operation) run(ctx context.Context, s statement) error {
-	resolved := false
+	f := o.attempt(ctx, s)
+	if f.missing {
+		// Renamed, restored or dropped since it was looked for.
+		o.backend.schema.CompareAndSwap(o.schema, nil)
+		var err error
+		if o.schema, err = o.resolve(ctx, time.Now()); err != nil {
+			return err
+		}
+		f = o.attempt(ctx, s)
+	}
+	if f.err == nil {
+		return nil
+	}
+	err := o.explain(ctx, f.err)
+	switch {
+	case f.unknown:
+		return errLost{err}
+	case f.state:
+		return errState{err}
+	}
+	return err
+}
+
+// attempt runs a statement, and repeats it, when its turn has come. It keeps its
+// place meanwhile: repetitions never make for more statements at once than the pool
+// has connections.
+func (o operation) attempt(ctx context.Context, s statement) (f failure) {
+	c := &call{Context: ctx, until: o.start.Add(replyPatience), reads: s.reads}
+	if f = o.enter(c); f.err != nil {
+		return f
+	}
+	defer func() { o.leave(f) }()
+	start := time.Now()
 	for round := 1; ; round++ {
-		f := o.try(ctx, s)
-		switch {
-		case f.err == nil:
-			return nil
-		case f.missing:
-			o.backend.schema.CompareAndSwap(o.schema, nil)
-			if !resolved {
-				var err error
-				if o.schema, err = o.resolve(ctx, o.start); err != nil {
-					return err
-				}
-				resolved = true
-				continue
-			}
-		case f.unknown && s.reads:
+		f = o.try(c, s)
+		if f.unknown && s.reads {
 			f.again = round <= 2
 		}
 		if f.drop && f.again && o.pool != nil {
 			o.pool.renew()
 			f.again = round <= readOnlyRounds
 		}
-		if !f.again || backends.Ended(ctx) != nil || o.closed.Load() || time.Since(o.start) > againPatience ||
+		if !f.again || backends.Ended(ctx) != nil || o.closed.Load() || time.Since(start) > againPatience ||
 			backends.Sleep(ctx, backends.Backoff(round-1, firstPause, longestPause)) != nil {
-			err := o.explain(ctx, f.err)
-			switch {
-			case f.unknown:
-				return errLost{err}
-			case f.state:
-				return errState{err}
-			}
-			return err
+			return f
 		}
 	}
 }
 
 // try runs a statement once.
-func (o operation) try(ctx context.Context, s statement) failure {
-	c := &call{Context: ctx, until: o.start.Add(replyPatience), reads: s.reads}
-	conn, release, f := o.acquire(c)
+func (o operation) try(c *call, s statement) failure {
+	conn, f := o.connect(c)
 	if conn == nil {
 		return f
 	}
-	defer release()
+	defer conn.Close()
 	if err := query(o.quiet(c), conn, o.schema.statements.Get(s.name), s); err != nil {
 		f = diagnose(err)
 		if f.drop {
@@ -130,27 +141,60 @@ func query(ctx context.Context, conn *sql.Conn, text string, s statement) error 
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// acquire returns a connection of the pool, and what puts it back. It waits as
-// long as the context allows, and not longer than a caller may wait for a database
-// that is not there. Nothing has been sent when it fails.
-func (b *backend) acquire(c *call) (conn *sql.Conn, release func(), f failure) {
+// enter waits until the operation may use the pool. Nothing has been sent when it
+// fails; otherwise leave has to follow.
+func (b *backend) enter(c *call) failure {
+	if b.pool == nil {
+		return failure{}
+	}
+	if err := b.pool.enter(c); err != nil {
+		return diagnoseConnecting(err)
+	}
+	return failure{}
+}
+
+// leave lets the next operation through.
+func (b *backend) leave(f failure) {
+	if b.pool != nil {
+		b.pool.queue.Leave(!f.silent)
+	}
+}
+
+// connect returns a connection of the pool. It waits as long as the context
+// allows, and not longer than a caller may wait for a database that is not there.
+// Nothing has been sent when it fails.
+func (b *backend) connect(c *call) (conn *sql.Conn, f failure) {
 	var err error
 	if b.pool != nil {
-		conn, err = b.pool.acquire(c)
-		release = func() { b.pool.release(conn) }
+		conn, err = b.pool.connect(c)
 	} else {
 		ctx, cancel := context.WithDeadline(c.Context, c.until)
 		defer cancel()
 		conn, err = b.db.Conn(ctx)
-		release = func() { conn.Close() }
 		if stats := b.db.Stats(); err != nil && ctx.Err() != nil && stats.InUse == stats.MaxOpenConnections {
 			err = errBusy{stats.MaxOpenConnections}
 		}
 	}
 	if err != nil {
-		return nil, nil, diagnoseConnecting(err)
+		return nil, diagnoseConnecting(err)
 	}
-	return conn, release, failure{}
+	return conn, failure{}
+}
+
+// acquire is enter and connect, for what is not an operation's statement. release
+// ends both; it is nil when there is no connection.
+func (b *backend) acquire(c *call) (conn *sql.Conn, release func(f failure), f failure) {
+	if f = b.enter(c); f.err != nil {
+		return nil, nil, f
+	}
+	if conn, f = b.connect(c); conn == nil {
+		b.leave(f)
+		return nil, nil, f
+	}
+	return conn, func(f failure) {
+		_ = conn.Close()
+		b.leave(f)
+	}, failure{}
 }
 
 // discard has the pool close a connection instead of keeping it.

@@ -70,6 +70,25 @@ func (q *Queue) Enter(ctx context.Context) error {
 	return q.wait(ctx, turn, place)
 }
 
+// TryEnter is Enter for what need not wait. After true Leave has to follow.
+func (q *Queue) TryEnter() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.free == 0 || q.waiting.Len() > 0 {
+		return false
+	}
+	q.free--
+	return true
+}
+
+// Moved returns when the database has last answered an operation of the queue, the
+// zero time if it never has.
+func (q *Queue) Moved() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.moved
+}
+
 func (q *Queue) wait(ctx context.Context, turn chan struct{}, place *list.Element) error {
 	came := time.Now()
 	timer := time.NewTimer(q.patience)
