@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -384,24 +383,5 @@ func TestPurgeBesideSavers(t *testing.T) {
 	}
 	if purged > expired || purged < expired-revived {
 		t.Errorf("%d purged of %d, of which at most %d were saved again", purged, expired, revived)
-	}
-}
-
-// TestWithoutPrepareBehindAPooler: prepared statements behind a pooler in
-// transaction mode give an error that says what to do.
-func TestWithoutPrepareBehindAPooler(t *testing.T) {
-	t.Parallel()
-	bouncer := testserver.PgBouncer(t, testserver.Postgres(t), "default_pool_size = 1")
-	a, b := open(t, bouncer.URL), open(t, bouncer.URL)
-	var err error
-	for range 10 {
-		for _, b := range []*backend{a, b} {
-			_, e := b.Save(t.Context(), save("thread", `1`))
-			_, e2 := load(t.Context(), b, "thread")
-			err = errors.Join(err, e, e2)
-		}
-	}
-	if !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "add prepare=false to the DSN") {
-		t.Errorf("got %v, want ErrUnavailable that asks for prepare=false", err)
 	}
 }

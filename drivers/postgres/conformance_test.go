@@ -23,5 +23,5 @@ func TestConformance(t *testing.T) {
 // mode, with fewer connections to the server than there are to the pooler.
 func TestConformanceBehindPgBouncer(t *testing.T) {
 	bouncer := testserver.PgBouncer(t, testserver.Postgres(t), "default_pool_size = 5")
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, words(bouncer.URL, "prepare=false")) }, all)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, bouncer.URL) }, all)
 }

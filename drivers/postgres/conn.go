@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"reflect"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -13,11 +15,12 @@ import (
 // A connector opens lib/pq's connections and puts each into a conn.
 type connector struct {
 	pq      *pq.Connector
-	prepare bool
+	prepare string       // the DSN's word: auto, true or false
+	pooled  atomic.Bool  // auto: statements got lost between sessions, so none is prepared any more
 	era     atomic.Int64 // a connection of an earlier era is not used again
 }
 
-func newConnector(cfg *pq.Config, prepare bool) (*connector, error) {
+func newConnector(cfg *pq.Config, prepare string) (*connector, error) {
 	c, err := pq.NewConnectorConfig(*cfg)
 	if err != nil {
 		return nil, err
@@ -42,6 +45,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	a := new(attempt)
 	stop := context.AfterFunc(ctx, func() { a.finish(false) })
 	opened, err := c.pq.Connect(context.WithValue(ctx, attemptKey{}, a))
+	prepare := c.prepare == "true"
+	if err == nil && c.prepare == "auto" && !c.pooled.Load() {
+		if prepare, err = ownSession(ctx, opened.(pqConn)); err != nil {
+			_ = opened.Close()
+		}
+	}
 	if !stop() {
 		if err == nil {
 			_ = opened.Close()
@@ -52,7 +61,26 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{pqConn: opened.(pqConn), wire: w, owner: c, era: era, prepared: make(map[string]preparedStatement)}, nil
+	return &conn{pqConn: opened.(pqConn), wire: w, owner: c, era: era, prepare: prepare, prepared: make(map[string]preparedStatement)}, nil
+}
+
+// ownSession reports whether a connection has a session of the server for itself. A
+// pooler, which may hand every transaction to another session, has told the client
+// a number of its own for the process that serves it. Where lib/pq no longer keeps
+// that number by this name, no session is taken for its own.
+func ownSession(ctx context.Context, c pqConn) (bool, error) {
+	told := reflect.Indirect(reflect.ValueOf(c)).FieldByName("pid")
+	rows, err := c.QueryContext(ctx, "SELECT pg_backend_pid()", nil)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	row := make([]driver.Value, 1)
+	if err := rows.Next(row); err != nil {
+		return false, err
+	}
+	pid, ok := row[0].(int64)
+	return ok && told.IsValid() && told.CanInt() && told.Int() == pid, nil
 }
 
 // pqConn is what lib/pq's connections implement.
@@ -78,6 +106,7 @@ type conn struct {
 	wire     *wire
 	owner    *connector
 	era      int64
+	prepare  bool
 	prepared map[string]preparedStatement
 	broken   bool
 }
@@ -86,14 +115,13 @@ type conn struct {
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	rows, err := c.query(c.wire.begin(callOf(ctx)), query, args)
 	if err != nil {
-		c.done(err)
-		return nil, err
+		return nil, c.done(err)
 	}
 	return &resultRows{Rows: rows, conn: c}, nil
 }
 
 func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if !c.owner.prepare || len(args) == 0 {
+	if !c.prepare || len(args) == 0 {
 		return c.pqConn.QueryContext(ctx, query, args)
 	}
 	s, ok := c.prepared[query]
@@ -112,25 +140,43 @@ func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue
 // schema: they are not prepared.
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	result, err := c.pqConn.ExecContext(c.wire.begin(callOf(ctx)), query, args)
-	c.done(err)
-	return result, err
+	return result, c.done(err)
 }
 
 // done ends a statement. A connection on which one was cancelled, or on which a
 // pooler has lost the prepared statements, is not used again.
-func (c *conn) done(err error) {
+func (c *conn) done(err error) error {
 	usable := c.wire.done()
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {
 		switch state.SQLState() {
 		case "26000", "42P05", "08P01": // no such statement, statement exists, protocol violation
 			usable = false
+			// A pooler reports other failures as protocol violations too, also of
+			// statements that may have been run.
+			if c.prepare && (state.SQLState() != "08P01" || strings.Contains(err.Error(), "prepared statement")) {
+				auto := c.owner.prepare == "auto"
+				if auto {
+					c.owner.pooled.Store(true)
+				}
+				err = errPrepared{err, auto}
+			}
 		}
 	}
 	if !usable {
 		c.broken = true
 	}
+	return err
 }
+
+// errPrepared marks an error that a pooler may have caused which does not keep the
+// prepared statements of its clients apart.
+type errPrepared struct {
+	error
+	again bool // the next connection prepares none
+}
+
+func (e errPrepared) Unwrap() error { return e.error }
 
 // ResetSession implements driver.SessionResetter: it is called before the
 // connection is used again.
@@ -166,6 +212,6 @@ func (r *resultRows) Close() error {
 	if err != nil {
 		r.err = err
 	}
-	r.conn.done(r.err)
+	_ = r.conn.done(r.err)
 	return err
 }

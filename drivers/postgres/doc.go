@@ -14,9 +14,9 @@
 //
 //	table_name=NAME        the table, agent_checkpoints by default; may be schema.table
 //	max_connections=10     bound on the connections that are open at once
-//	min_connections=2      how many are opened by Ping and kept open
+//	min_connections=2      how many are opened by Ping and kept open, if the server has room
 //	migrate=true|false     false: never make or change tables
-//	prepare=true|false     false: for poolers in transaction mode, see below
+//	prepare=auto|true|false  whether statements are prepared; auto: not behind a pooler
 //
 // libpq's words can stand there too (host, port, user, password, dbname, sslmode,
 // sslrootcert, target_session_attrs, connect_timeout, options, application_name
@@ -117,7 +117,7 @@
 // trip each, history and conditions included; so are each page of List, History and
 // Versions and each batch of Purge and DeletePrefix. (A save that keeps one version takes two once, on
 // a thread whose history it drops.) A connection prepares a statement when it uses
-// it first, which takes one more. Opening a connection takes about four round trips,
+// it first, which takes one more. Opening a connection takes about five round trips,
 // and two more to a server without TLS unless sslmode=disable is given.
 //
 // A save changes one row. With a history it also copies the row it replaces to
@@ -144,9 +144,12 @@
 // it is not sent again, and Delete returns ErrUnavailable. database/sql's own repetitions are kept out of this.
 //
 // An operation returns within a second of its context's end, whatever the network
-// does, and asks the server to cancel what a save is waiting for. Without a deadline
-// it waits up to 8 seconds for a free connection of the pool and for a new connection,
-// and until 8.5 seconds after its beginning for a server that says nothing. A large state
+// does, and asks the server to cancel what a save is waiting for. Operations that find
+// all connections of the pool in use wait in the order in which they came: as long
+// as their contexts allow and, without a deadline, as long as others before them are
+// answered, or 9 seconds. A server that has no room for max_connections is used with
+// those that it lets in. Without a deadline an operation waits up to 8 seconds for a new
+// connection, and 8.5 seconds from its turn for a server that says nothing. A large state
 // may take longer, as long as some of it arrives.
 //
 // By default only a primary is used (target_session_attrs): a standby would load
@@ -157,15 +160,16 @@
 // # Poolers
 //
 // In front of a server, PgBouncer and its like may hand each transaction to
-// another session. Prepared statements do not survive that: add prepare=false. A
-// statement is then parsed for every use, still in one round trip. Without the word
-// statements meet those that other clients have prepared in the same session:
-// mostly that is an error which names the word, but where programs with different
-// tables share a pooler, the statement of one could run with the arguments of the
-// other. Do not leave it out. PgBouncer 1.21
-// and later can look after prepared statements itself (max_prepared_statements), and
-// then the word is not needed. Words for the session (search_path, role, options,
-// timeouts) do not get through a pooler; set them for the role or the database.
+// another session. Prepared statements do not survive that: the statement of one
+// program could run with the arguments of another. With prepare=auto, the default,
+// each new connection compares the process that it was told of with the one that
+// answers, which takes a round trip; where they differ a pooler is between, and no
+// statement is prepared. Statements are then parsed for every use, still in one
+// round trip. prepare=true prepares behind a pooler too, which is safe in session
+// mode, and where PgBouncer 1.21 or later looks after prepared statements
+// (max_prepared_statements); prepare=false never does. Words for the session (search_path,
+// role, options, timeouts) do not get through a pooler; set them for the role or the
+// database.
 //
 // # Pools of your own
 //

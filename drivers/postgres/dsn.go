@@ -42,10 +42,11 @@ type Config struct {
 	// they should be, operations fail and say what to do.
 	NoMigrate bool
 
-	// NoPrepare forbids statements that are prepared once and used often, which
-	// a pooler in transaction mode cannot keep apart. It has no effect on a
-	// pool that New is given.
-	NoPrepare bool
+	// Statements are prepared once for a connection and used often, unless a pooler
+	// is seen behind it: one in transaction mode cannot keep the statements of its
+	// clients apart. NoPrepare forbids to prepare them, and Prepare asks for it
+	// behind a pooler too. Neither has an effect on a pool that New is given.
+	NoPrepare, Prepare bool
 
 	server     *pq.Config // of ParseConfig; it holds the password
 	unverified bool       // nothing is said of TLS, and the server is on another machine
@@ -76,7 +77,15 @@ func ParseConfig(source string) (Config, error) {
 		cfg.MinConnections = -1
 	}
 	cfg.NoMigrate = !words.Bool("migrate", true)
-	cfg.NoPrepare = !words.Bool("prepare", true)
+	switch mode, _ := words.String("prepare"); mode {
+	case "", "auto":
+	case "true":
+		cfg.Prepare = true
+	case "false":
+		cfg.NoPrepare = true
+	default:
+		words.Fail("prepare", mode, "auto, true or false")
+	}
 	cfg.server, cfg.unverified = serverConfig(base, words)
 	if err := words.Done(); err != nil {
 		return Config{}, err
@@ -112,6 +121,17 @@ func (c Config) check() error {
 	return err
 }
 
+// prepare is the value of the DSN's word.
+func (c Config) prepare() string {
+	switch {
+	case c.NoPrepare:
+		return "false"
+	case c.Prepare:
+		return "true"
+	}
+	return "auto"
+}
+
 // attrs are what may be shown of a Config.
 func (c Config) attrs() []slog.Attr {
 	c = c.withDefaults()
@@ -121,7 +141,7 @@ func (c Config) attrs() []slog.Attr {
 			slog.String("database", shown(c.server.Database)), slog.String("user", shown(c.server.User)))
 	}
 	return append(attrs, slog.Int("max_connections", c.MaxConnections), slog.Int("min_connections", c.MinConnections),
-		slog.Bool("migrate", !c.NoMigrate), slog.Bool("prepare", !c.NoPrepare))
+		slog.Bool("migrate", !c.NoMigrate), slog.String("prepare", c.prepare()))
 }
 
 // shown is what may be shown of a name. One that looks like a piece of a DSN is

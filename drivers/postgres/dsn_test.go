@@ -101,7 +101,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"host=db?max_connections=0", `invalid DSN: word "max_connections" is "0": want a whole number from 1 to 10000`},
 		{"host=db?max_connections=3&min_connections=4", `invalid DSN: word "min_connections" is 4, more than max_connections, which is 3`},
 		{"host=db?migrate=no", `invalid DSN: word "migrate" is "no": want true or false`},
-		{"host=db?prepare=off", `invalid DSN: word "prepare" is "off": want true or false`},
+		{"host=db?prepare=off", `invalid DSN: word "prepare" is "off": want auto, true or false`},
 		{"host=db?table_name=a.b.c", `invalid DSN: word "table_name": invalid table name: it has 3 parts, want table or schema.table (with double quotes around a part that holds a dot)`},
 		{"host=db?table_name=" + strings.Repeat("x", 41), `invalid DSN: word "table_name": invalid table name: it has 41 bytes, at most 40 are allowed`},
 		{"host=db?table_name=" + strings.Repeat("x", 64) + ".t", `invalid DSN: word "table_name": invalid table name: its schema has 64 bytes, at most 63 are allowed`},

@@ -26,6 +26,7 @@ type failure struct {
 func diagnose(err error) failure {
 	var state interface{ SQLState() string }
 	var busy errBusy
+	var prepared errPrepared
 	switch {
 	case errors.Is(err, driver.ErrCorrupt):
 		return failure{err: err}
@@ -33,6 +34,13 @@ func diagnose(err error) failure {
 		return failure{err: fmt.Errorf("%w: %w, and what belongs to it is another's", driver.ErrUnavailable, err), missing: true}
 	case errors.As(err, &busy):
 		return failure{err: fmt.Errorf("%w: all %d connections of the pool are in use, and no operation before this one has been answered (max_connections)", driver.ErrUnavailable, busy.connections), silent: true}
+	case errors.As(err, &prepared) && errors.As(err, &state):
+		// The statement was not there, or was another: it was not run.
+		return failure{
+			err: fmt.Errorf("%w: prepared statements do not work on this connection; behind a pooler in transaction mode, such as PgBouncer's, leave prepare=true out of the DSN: %w",
+				driver.ErrUnavailable, &stateError{state.SQLState(), err.Error()}),
+			again: prepared.again, drop: true,
+		}
 	case errors.As(err, &state) && len(state.SQLState()) == 5:
 		return diagnoseState(state.SQLState(), err.Error())
 	}
@@ -110,8 +118,12 @@ func diagnoseState(state, text string) failure {
 		f := unavailable("the server is shutting down, starting or recovering")
 		f.unknown, f.drop = true, true
 		return f
-	case "08P01", "26000", "42P05": // protocol_violation, invalid_sql_statement_name, duplicate_prepared_statement
-		f := unavailable("prepared statements do not work on this connection; behind a pooler in transaction mode, such as PgBouncer's, add prepare=false to the DSN")
+	case "26000", "42P05": // invalid_sql_statement_name, duplicate_prepared_statement
+		f := unavailable("a statement was lost between its parts, as where several clients share a session of the server; behind a pooler in transaction mode statements must not be prepared")
+		f.unknown, f.drop = true, true
+		return f
+	case "08P01": // protocol_violation, which poolers use for whatever they refuse
+		f := unavailable("the server, or a pooler in front of it, refuses the connection or the statement")
 		f.unknown, f.drop = true, true
 		return f
 	case "57014": // query_canceled

@@ -30,7 +30,7 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := newConnector(cfg.server, !cfg.NoPrepare)
+	c, err := newConnector(cfg.server, cfg.prepare())
 	if err != nil {
 		return nil, fmt.Errorf("%w DSN: lib/pq refuses it", driver.ErrInvalid)
 	}

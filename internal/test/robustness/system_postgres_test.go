@@ -33,7 +33,7 @@ func startPostgres(t testing.TB) *deployment {
 func startPgBouncer(t testing.TB) *deployment {
 	server := testserver.StartPostgres(t, testserver.PostgresOptions{})
 	bouncer := testserver.PgBouncer(t, server.URL, "server_login_retry = 1")
-	d := postgresDeployment(server.URL, withWord(t, bouncer.URL, "prepare", "false"))
+	d := postgresDeployment(server.URL, bouncer.URL)
 	var pooler sync.Mutex // the one who kills and starts it
 	supervise(t, &pooler, bouncer)
 	d.faults = append(d.faults, serverFaults(server)...)
