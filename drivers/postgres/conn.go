@@ -4,20 +4,25 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/lib/pq"
+
+	checkpointdriver "github.com/go-ckpt/checkpoint/driver"
 )
 
 // A connector opens lib/pq's connections and puts each into a conn.
 type connector struct {
-	pq      *pq.Connector
-	prepare string       // the DSN's word: auto, true or false
-	pooled  atomic.Bool  // auto: statements got lost between sessions, so none is prepared any more
-	era     atomic.Int64 // a connection of an earlier era is not used again
+	pq       *pq.Connector
+	rootCert string       // the file of sslrootcert
+	prepare  string       // the DSN's word: auto, true or false
+	pooled   atomic.Bool  // auto: statements got lost between sessions, so none is prepared any more
+	era      atomic.Int64 // a connection of an earlier era is not used again
 }
 
 func newConnector(cfg *pq.Config, prepare string) (*connector, error) {
@@ -26,7 +31,11 @@ func newConnector(cfg *pq.Config, prepare string) (*connector, error) {
 		return nil, err
 	}
 	c.Dialer(new(dialer))
-	return &connector{pq: c, prepare: prepare}, nil
+	file := ""
+	if !cfg.SSLInline && cfg.SSLRootCert != "system" && cfg.SSLMode != pq.SSLModeDisable {
+		file = cfg.SSLRootCert
+	}
+	return &connector{pq: c, prepare: prepare, rootCert: file}, nil
 }
 
 // Driver implements driver.Connector.
@@ -41,6 +50,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	ctx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
+	if c.rootCert != "" {
+		// lib/pq takes one that it cannot find for none, and verifies nothing.
+		if _, err := os.Stat(c.rootCert); err != nil {
+			return nil, fmt.Errorf("%w: sslrootcert names a file that cannot be read: %w", checkpointdriver.ErrInvalid, err)
+		}
+	}
 	era := c.era.Load()
 	a := new(attempt)
 	stop := context.AfterFunc(ctx, func() { a.finish(false) })

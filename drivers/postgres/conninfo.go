@@ -67,7 +67,7 @@ func serverConfig(base string, words *dsn.Words) (cfg *pq.Config, unverified boo
 	var err error
 	if strings.HasPrefix(base, "postgres://") || strings.HasPrefix(base, "postgresql://") {
 		settings, err = parseURL(base)
-	} else {
+	} else if err = foreignForm(base); err == nil {
 		settings, err = parseKeywords(base)
 	}
 	if err != nil {
@@ -85,8 +85,8 @@ func serverConfig(base string, words *dsn.Words) (cfg *pq.Config, unverified boo
 		}
 		settings = append(settings, setting{word.name, value})
 	}
-	if value, ok := words.String("channel_binding"); ok && value != "disable" && value != "prefer" {
-		words.Reject(errors.New(`word "channel_binding": lib/pq cannot bind channels; leave the word out, and write sslmode=verify-full to be sure of the server`))
+	if value, ok := words.String("channel_binding"); ok && value == "require" {
+		words.Reject(fmt.Errorf("word %q is %q: lib/pq cannot bind channels; in its place write sslmode=verify-full&sslrootcert=system, which verifies the server's certificate", "channel_binding", "require"))
 		return nil, false
 	}
 	if words.Err() != nil {
@@ -106,7 +106,10 @@ func serverConfig(base string, words *dsn.Words) (cfg *pq.Config, unverified boo
 func connection(settings []setting, words *dsn.Words) (_ *pq.Config, unverified bool) {
 	cfg, err := pq.NewConfig(keywords(settings))
 	if err != nil {
-		words.Reject(errors.New("the settings of the connection do not go together, or an environment variable PG... or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode"))
+		if err = environmentError(); err == nil {
+			err = errors.New("the settings of the connection do not go together, or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode")
+		}
+		words.Reject(err)
 		return nil, false
 	}
 	// lib/pq's default, require, would refuse a server without TLS, such as a
@@ -164,6 +167,9 @@ func checkSetting(s setting, words *dsn.Words) error {
 		if _, err := pq.NewConfig(""); err != nil {
 			return nil // the environment is at fault, and connection says so
 		}
+	}
+	if s.name == "sslmode" && s.value == "no-verify" {
+		return fmt.Errorf("word %q is %q, another client's: write require, which does not verify the server either, or verify-full, which does", s.name, s.value)
 	}
 	if want := serverWords[i].want; want != "" {
 		words.Fail(s.name, s.value, want)

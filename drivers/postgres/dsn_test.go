@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -95,9 +96,9 @@ func TestParseConfigErrors(t *testing.T) {
 		{"host=db?sslmode=on", `invalid DSN: word "sslmode" is "on": want disable, allow, prefer, require, verify-ca or verify-full`},
 		{"host=db?connect_timeout=5s", `invalid DSN: word "connect_timeout" is "5s": want a number of seconds`},
 		{"host=db?target_session_attrs=writable", `invalid DSN: word "target_session_attrs" is "writable": want any, read-write, read-only, primary, standby or prefer-standby`},
-		{"host=db?channel_binding=require", `invalid DSN: word "channel_binding": lib/pq cannot bind channels; leave the word out, and write sslmode=verify-full to be sure of the server`},
-		{"host=db?sslnegotiation=direct&sslmode=prefer", `invalid DSN: the settings of the connection do not go together, or an environment variable PG... or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode`},
-		{"host=a,b?port=1,2,3", `invalid DSN: the settings of the connection do not go together, or an environment variable PG... or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode`},
+		{"host=db?channel_binding=require", `invalid DSN: word "channel_binding" is "require": lib/pq cannot bind channels; in its place write sslmode=verify-full&sslrootcert=system, which verifies the server's certificate`},
+		{"host=db?sslnegotiation=direct&sslmode=prefer", `invalid DSN: the settings of the connection do not go together, or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode`},
+		{"host=a,b?port=1,2,3", `invalid DSN: the settings of the connection do not go together, or a service file has a value that lib/pq does not take; check the numbers of hosts and ports, and sslmode`},
 		{"host=db?max_connections=0", `invalid DSN: word "max_connections" is "0": want a whole number from 1 to 10000`},
 		{"host=db?max_connections=3&min_connections=4", `invalid DSN: word "min_connections" is 4, more than max_connections, which is 3`},
 		{"host=db?migrate=no", `invalid DSN: word "migrate" is "no": want true or false`},
@@ -134,6 +135,15 @@ func TestEnvironment(t *testing.T) {
 	if _, err := ParseConfig("user=ann dbname=agents"); !errors.Is(err, driver.ErrInvalid) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v, want ErrInvalid without the value", err)
 	}
+	t.Setenv("PGPORT", "")
+	for _, name := range []string{"PGCHANNELBINDING", "PGGSSENCMODE", "PGSSLCRL"} {
+		t.Setenv(name, "s3cret")
+		want := "invalid DSN: lib/pq does not support the environment variable " + name + "; unset it for this program"
+		if _, err := ParseConfig("user=ann dbname=agents"); fmt.Sprint(err) != want {
+			t.Errorf("%s: got %v, want %s", name, err, want)
+		}
+		os.Unsetenv(name)
+	}
 }
 
 // TestNothingShowsThePassword prints what a program may print, in every way.
@@ -160,7 +170,7 @@ func TestNothingShowsThePassword(t *testing.T) {
 	if strings.Contains(out.String(), "s3cret") || strings.Contains(out.String(), fmt.Sprintf("%x", "s3cret")) {
 		t.Errorf("the password shows in\n%s", out.String())
 	}
-	const want = "postgres.Config{table=agent_checkpoints host=db.example port=5432 database=agents user=ann max_connections=10 min_connections=2 migrate=true prepare=true}"
+	const want = "postgres.Config{table=agent_checkpoints host=db.example port=5432 database=agents user=ann max_connections=10 min_connections=2 migrate=true prepare=auto}"
 	if got := fmt.Sprint(cfg); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

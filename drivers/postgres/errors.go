@@ -28,7 +28,7 @@ func diagnose(err error) failure {
 	var busy errBusy
 	var prepared errPrepared
 	switch {
-	case errors.Is(err, driver.ErrCorrupt):
+	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrInvalid):
 		return failure{err: err}
 	case errors.Is(err, errMoved):
 		return failure{err: fmt.Errorf("%w: %w, and what belongs to it is another's", driver.ErrUnavailable, err), missing: true}
