@@ -161,6 +161,9 @@ func TestManySaves(t *testing.T) {
 		if least := int64(*proofSaves) - overloaded.Load(); total < least || total > int64(*proofSaves) {
 			t.Errorf("%d saves were applied, want %d to %d", total, least, *proofSaves)
 		}
+		if d.driver == "postgres" && overloaded.Load() > 0 {
+			t.Errorf("%d saves of %d were refused, want all to wait for their turn", overloaded.Load(), *proofSaves)
+		}
 		t.Logf("%d saves at once, %d refused as too many", *proofSaves, overloaded.Load())
 	})
 }
