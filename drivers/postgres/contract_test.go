@@ -311,6 +311,39 @@ func TestDamagedVersions(t *testing.T) {
 	}
 }
 
+// TestDamagedThreads: a thread that cannot be read is listed with its name and an
+// error, and hides no other.
+func TestDamagedThreads(t *testing.T) {
+	t.Parallel()
+	dsn := testserver.Postgres(t)
+	db, b := plain(t, dsn), openReady(t, dsn)
+	mustExec(t, db, `INSERT INTO agent_checkpoints (thread_id, state, id, size, metadata)
+		SELECT 'thread-' || to_char(g, 'FM000'), '{}', 'id', 2, CASE WHEN g % 100 = 7 THEN '[]'::jsonb END FROM generate_series(1, 300) g`)
+	for _, limit := range []int{0, 107, 108, 250} {
+		var good, bad int
+		for info, err := range b.List(t.Context(), driver.ListRequest{Namespace: "agents", Prefix: "thread-", Limit: limit, Now: time.Now()}) {
+			if want := fmt.Sprintf("thread-%03d", good+bad+1); info.Thread != want {
+				t.Fatalf("got %v, %v, want %s", info, err, want)
+			}
+			switch damaged := strings.HasSuffix(info.Thread, "07"); {
+			case damaged != errors.Is(err, driver.ErrCorrupt), !damaged && err != nil:
+				t.Errorf("%s: got %v", info.Thread, err)
+			case damaged:
+				bad++
+			default:
+				good++
+			}
+		}
+		want := limit
+		if limit == 0 {
+			want = 300
+		}
+		if good+bad != want {
+			t.Errorf("limit %d: %d whole and %d damaged threads, want %d", limit, good, bad, want)
+		}
+	}
+}
+
 func TestDeletePrefix(t *testing.T) {
 	t.Parallel()
 	dsn := testserver.PostgresInEnglish(t)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -65,6 +66,9 @@ func (o operation) infos(ctx context.Context, namespace string, n int, s stateme
 		return err
 	}
 	if err := o.run(ctx, s); err != nil {
+		if errors.As(err, new(*sqlstore.RowError)) {
+			return infos, err
+		}
 		return nil, err
 	}
 	return infos, nil

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -12,7 +13,33 @@ import (
 // low <= name, and name < high unless high is "", and fewer than n only at the
 // end. Both bounds are valid UTF-8 without NUL. When no name can be asked for,
 // fetch is called with n = 0 and reports whether the backend can be used.
+//
+// After a RowError, with which fetch returns the rows before, the list goes on behind
+// the thread that cannot be read.
 func List(req driver.ListRequest, fetch func(low, high string, n int) ([]driver.Info, error)) iter.Seq2[driver.Info, error] {
+	return func(yield func(driver.Info, error) bool) {
+		for rest, left := req, req.Limit; ; {
+			rest.Limit = left
+			var bad *RowError
+			for info, err := range listed(rest, fetch) {
+				if errors.As(err, &bad) && bad.Thread != "" {
+					info.Key = driver.Key{Namespace: req.Namespace, Thread: bad.Thread}
+					rest.After = bad.Thread
+				}
+				left--
+				if !yield(info, err) {
+					return
+				}
+			}
+			if bad == nil || bad.Thread == "" || req.Limit > 0 && left == 0 {
+				return
+			}
+		}
+	}
+}
+
+// listed is List up to the first error.
+func listed(req driver.ListRequest, fetch func(low, high string, n int) ([]driver.Info, error)) iter.Seq2[driver.Info, error] {
 	return Pages(req.Limit, func(last *driver.Info, n int) ([]driver.Info, error) {
 		after := req.After
 		if last != nil {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -60,21 +61,37 @@ func (r *Row) Info(namespace string) (driver.Info, error) {
 	return info, nil
 }
 
-// Infos reads every row of rows, whose columns are those of a Row, and closes
-// it. The error is the database's own, for the driver to classify, or matches
+// A RowError is the error of a row that cannot be read. It matches
 // driver.ErrCorrupt.
+type RowError struct {
+	Thread string
+	err    error
+}
+
+func (e *RowError) Error() string { return e.err.Error() }
+
+// Unwrap returns what is wrong with the row.
+func (e *RowError) Unwrap() error { return e.err }
+
+// Infos reads every row of rows, whose columns are those of a Row, and closes
+// it. The error is the database's own, for the driver to classify, or a RowError; the
+// rows before it are returned too.
 func Infos(rows *sql.Rows, namespace string, n int) ([]driver.Info, error) {
 	defer rows.Close()
 	infos := make([]driver.Info, 0, n)
 	var row Row
 	dest := row.Dest()
 	for rows.Next() {
+		row.thread = ""
 		if err := rows.Scan(dest...); err != nil {
-			return nil, err
+			if errors.Is(err, driver.ErrCorrupt) {
+				err = &RowError{string(row.thread), err}
+			}
+			return infos, err
 		}
 		info, err := row.Info(namespace)
 		if err != nil {
-			return nil, err
+			return infos, &RowError{info.Thread, err}
 		}
 		infos = append(infos, info)
 	}

@@ -19,7 +19,7 @@ const (
 
 // Pages yields limit items, or all of them when limit is 0. fetch returns up
 // to n items that follow last, which is nil for the first page, and fewer than
-// n only at the end. Nothing of the database is in use while the loop's body
+// n only at the end, or before an error. Nothing of the database is in use while the loop's body
 // runs, as long as fetch has let go of it when it returns.
 //
 // Every use of the iterator starts from the beginning.
@@ -32,15 +32,15 @@ func Pages[T any](limit int, fetch func(last *T, n int) ([]T, error)) iter.Seq2[
 				n = min(n, left)
 			}
 			page, err := fetch(last, n)
-			if err != nil {
-				var zero T
-				yield(zero, err)
-				return
-			}
 			for _, item := range page {
 				if !yield(item, nil) {
 					return
 				}
+			}
+			if err != nil {
+				var zero T
+				yield(zero, err)
+				return
 			}
 			if left -= len(page); len(page) < n || left == 0 {
 				return

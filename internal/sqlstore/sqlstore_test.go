@@ -83,15 +83,13 @@ func TestPagesStopAndFail(t *testing.T) {
 	}
 
 	broken := errors.New("broken")
+	var items []int
 	var errs []error
 	for i, err := range sqlstore.Pages(0, func(*int, int) ([]int, error) { return []int{7}, broken }) {
-		if i != 0 {
-			t.Errorf("item %d came with the error, want the zero item", i)
-		}
-		errs = append(errs, err)
+		items, errs = append(items, i), append(errs, err)
 	}
-	if !slices.Equal(errs, []error{broken}) {
-		t.Errorf("errors %v, want %v once", errs, broken)
+	if !slices.Equal(items, []int{7, 0}) || !slices.Equal(errs, []error{nil, broken}) {
+		t.Errorf("items %v with errors %v, want those before the error, and it once with the zero item", items, errs)
 	}
 }
 
