@@ -111,6 +111,12 @@ func ParseConfig(name string) (Config, error) {
 // parsePath reads what stands before the words. Its errors do not show it: it
 // may be the URL of another database, with a password.
 func parsePath(base string) (string, error) {
+	switch {
+	case strings.TrimSpace(base) != base:
+		return "", errors.New("there are blanks or line ends around it: remove them")
+	case base != "" && strings.ContainsRune("'\"`", rune(base[0])):
+		return "", errors.New("it begins with a quotation mark: write it without quotes")
+	}
 	path, isURL := base, false
 	for _, scheme := range []string{"sqlite:", "file:"} {
 		if rest, ok := strings.CutPrefix(base, scheme); ok {
@@ -123,6 +129,9 @@ func parsePath(base string) (string, error) {
 			host, file, ok := strings.Cut(rest, "/")
 			if !ok || host != "" && host != "localhost" {
 				return "", errors.New("a URL with // goes on with the absolute path of the file: write sqlite:///folder/agents.db, or sqlite:agents.db for a relative path")
+			}
+			if strings.HasPrefix(file, "./") || strings.HasPrefix(file, "../") {
+				return "", errors.New("after // stands an absolute path, and this one looks like a relative one: write sqlite:./agents.db")
 			}
 			path = "/" + file
 		}
