@@ -32,13 +32,14 @@ var (
 	_ driver.Finder          = (*handle)(nil)
 	_ driver.VersionReader   = (*handle)(nil)
 	_ driver.PrefixDeleter   = (*handle)(nil)
+	_ driver.Patcher         = (*handle)(nil)
 	_ driver.LoggerSetter    = (*handle)(nil)
 )
 
 // visible is the handle with those of the interfaces Finder, VersionReader and
 // PrefixDeleter alone that the backend has. Package checkpoint has ways of its own
 // where one is missing, which are tried then; without one of the others it returns
-// an error as the handle does.
+// an error as the handle does. A Patcher is shown with all three of them.
 func (h *handle) visible() driver.Backend {
 	type rest interface {
 		driver.Backend
@@ -50,8 +51,15 @@ func (h *handle) visible() driver.Backend {
 	}
 	finds, reads, deletes := has[driver.Finder](h.inner), has[driver.VersionReader](h.inner), has[driver.PrefixDeleter](h.inner)
 	switch {
-	case finds && reads && deletes:
+	case finds && reads && deletes && has[driver.Patcher](h.inner):
 		return h
+	case finds && reads && deletes:
+		return struct {
+			rest
+			driver.Finder
+			driver.VersionReader
+			driver.PrefixDeleter
+		}{h, h, h, h}
 	case finds && reads:
 		return struct {
 			rest
@@ -241,6 +249,17 @@ func (h *handle) DeletePrefix(ctx context.Context, req driver.DeletePrefixReques
 	n, err := d.DeletePrefix(ctx, req)
 	h.t.called("DeletePrefix({%q prefix=%q now=%s}) = %d, %v", req.Namespace, req.Prefix, clock(req.Now), n, err)
 	return n, err
+}
+
+func (h *handle) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
+	p, ok := h.inner.(driver.Patcher)
+	if !ok {
+		return driver.Info{}, errors.ErrUnsupported
+	}
+	h.writes(req.Key)
+	info, err := p.SavePatch(ctx, req)
+	h.t.called("SavePatch(%s base=%d previous=%s %s) = %s, %v", showSave(req.SaveRequest), req.Base, req.Previous.ID, req.Previous.Digest, show(info), err)
+	return info, err
 }
 
 func (h *handle) SetLogger(l *slog.Logger) {

@@ -1,8 +1,10 @@
 package memory_test
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/memory"
@@ -10,7 +12,15 @@ import (
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	checkpointtest.Run(t, openShared(), checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter"))
+	checkpointtest.Run(t, openShared(), checkpointtest.RequireAll())
+}
+
+// TestConformanceIncremental runs the cases about stores again, with patches wherever
+// a state is large enough.
+func TestConformanceIncremental(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, openShared(), checkpointtest.RequireAll(), checkpointtest.Options(checkpoint.WithIncremental()),
+		checkpointtest.Cases(func(name string) bool { return strings.HasPrefix(name, "Store/") }))
 }
 
 func BenchmarkDriver(b *testing.B) { checkpointtest.Benchmark(b, openShared()) }

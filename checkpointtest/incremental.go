@@ -1,0 +1,481 @@
+package checkpointtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// The cases about driver.Patcher. To a backend a patch is a payload, so that those
+// under Raw have payloads that are none.
+func patchCases() []testCase {
+	return []testCase{
+		{name: "Raw/Patches/Links", needs: "Patcher", run: patchLinks,
+			rule: 8, text: "Load of a patched version brings what it builds on, in order and byte for byte."},
+		{name: "Raw/Patches/WrongBase", needs: "Patcher", run: patchWrongBase,
+			rule: 4, text: "A patch that was not made against the latest version, by id and digest, is ErrBase and changes nothing."},
+		{name: "Raw/Patches/WithoutDigest", needs: "Patcher", run: patchWithoutDigest,
+			rule: 4, text: "No patch is taken against a version that was saved without a digest."},
+		{name: "Raw/Patches/OneOfManyWins", needs: "Patcher", run: patchRace,
+			rule: 4, text: "Of concurrent patches against one version exactly one is saved."},
+		{name: "Raw/Patches/Repeated", needs: "Patcher", run: patchRepeated,
+			rule: 3, text: "A patch whose id is that of a kept version changes nothing, whatever it was made against."},
+		{name: "Raw/Patches/Conditions", needs: "Patcher", run: patchConditions,
+			rule: 4, text: "A patch whose condition does not hold is ErrConflict, whatever it was made against."},
+		{name: "Raw/Patches/Trimming", needs: "Patcher", run: patchTrimming,
+			rule: 6, text: "Wherever in a chain the history ends, visible versions bring all that they need, and nothing else is visible."},
+		{name: "Raw/Patches/StayInvisible", needs: "Patcher", run: patchStayInvisible,
+			rule: 6, text: "A version that was once invisible stays so when Keep grows."},
+		{name: "Raw/Patches/NextLife", needs: "Patcher", run: patchNextLife,
+			rule: 5, text: "Nothing of a chain outlives its thread, and an expired thread takes no patch."},
+		{name: "Raw/Patches/Rewrite", needs: "Patcher", run: patchRewrite,
+			rule: 6, text: "Rewrite replaces the payload and the digest of a version, visible or needed, and leaves its Base."},
+		{name: "Store/Patches/RoundTrip", needs: "Patcher", run: storePatches,
+			rule: 8, text: "A store with WithIncremental returns what was saved, through every handle."},
+		{name: "Store/Patches/Update", needs: "Patcher", run: storePatchesUpdate,
+			rule: 4, text: "Updates of one thread through several handles that save incrementally lose nothing."},
+	}
+}
+
+// A chain is a thread as it was saved by patches.
+type chain struct {
+	t        *trial
+	b        *handle
+	thread   string
+	keep     int
+	versions []driver.Link // all that were saved, from version 1 on
+	digests  []string
+}
+
+func (t *trial) chain(b *handle, thread string, keep int) *chain {
+	return &chain{t: t, b: b, thread: thread, keep: keep}
+}
+
+// request is the next save: whole, or a patch when base is not 0.
+func (c *chain) request(base int64) driver.PatchRequest {
+	n := len(c.versions) + 1
+	req := driver.PatchRequest{SaveRequest: c.t.request(c.thread), Base: base}
+	req.Keep, req.Encoding = c.keep, "json"
+	req.Payload = fmt.Appendf(nil, ` { "spelled" :"in its own way", "n": %d.0 }`, n) // JSON that a database may respell
+	req.Digest = fmt.Sprintf("digest-%d-%s", n, c.thread)
+	if base != 0 {
+		req.Encoding, req.Payload = "json+patch", fmt.Appendf(nil, "\x00patch\xff%d", n)
+		req.Previous = driver.Previous{ID: c.versions[n-2].ID, Digest: c.digests[n-2]}
+	}
+	return req
+}
+
+// add saves the next version, or ends the case.
+func (c *chain) add(base int64) driver.Info {
+	req := c.request(base)
+	var info driver.Info
+	if base == 0 {
+		info = c.t.save(c.b, req.SaveRequest)
+	} else {
+		var err error
+		if info, err = c.b.SavePatch(c.t.ctx, req); err != nil {
+			c.t.Fatalf("SavePatch of version %d: error %v, want success", len(c.versions)+1, err)
+		}
+	}
+	c.saved(req)
+	if last := c.versions[len(c.versions)-1]; info.Version != last.Version || info.ID != last.ID || info.Base != base || info.Size != len(last.Payload) {
+		c.t.Errorf("SavePatch = %s base=%d, want version %d with base %d", show(info), info.Base, last.Version, base)
+	}
+	return info
+}
+
+func (c *chain) saved(req driver.PatchRequest) {
+	c.versions = append(c.versions, driver.Link{Version: int64(len(c.versions) + 1), ID: req.ID, Encoding: req.Encoding, Base: req.Base, Payload: req.Payload})
+	c.digests = append(c.digests, req.Digest)
+}
+
+// visible checks that exactly the versions from first on are visible, and that each
+// comes with all that it needs.
+func (c *chain) visible(first int64) {
+	t, last := c.t, int64(len(c.versions))
+	t.versions(c.b, c.thread, down(last, first)...)
+	for v := first; v <= last; v++ {
+		want := c.versions[v-1]
+		got := t.loadVersion(c.b, c.thread, v, t.now)
+		if diff := difference(linkOf(got), want); diff != "" || got.Digest != c.digests[v-1] {
+			t.Errorf("Load of version %d, with digest %q, want %q: %s", v, got.Digest, c.digests[v-1], diff)
+		}
+		var needs []driver.Link
+		if want.Base != 0 {
+			needs = c.versions[want.Base-1 : v-1]
+		}
+		if diff := difference(got.Links, needs); diff != "" {
+			t.Errorf("Load of version %d brings links: %s", v, diff)
+		}
+	}
+	if got := t.load(c.b, c.thread); got.Version != last || len(got.Links) != len(t.loadVersion(c.b, c.thread, last, t.now).Links) {
+		t.Errorf("Load of the latest version = %s with %d links, want version %d with as many as by its number", show(got.Info), len(got.Links), last)
+	}
+	for v := int64(1); v < first; v++ {
+		t.missing(c.b, c.thread, v, t.now)
+		if has[driver.Finder](c.b.inner) {
+			info, err := c.b.Find(t.ctx, driver.FindRequest{Key: t.key(c.thread), ID: c.versions[v-1].ID, Now: t.now})
+			if !errors.Is(err, driver.ErrNotFound) {
+				t.Errorf("Find of the id of version %d, which is invisible = %s, %v, want ErrNotFound", v, show(info), err)
+			}
+		}
+	}
+	if has[driver.VersionReader](c.b.inner) {
+		var got []int64
+		for cp, err := range c.b.Versions(t.ctx, driver.VersionsRequest{Key: t.key(c.thread), Newest: true, Now: t.now}) {
+			if err != nil {
+				t.Fatalf("Versions yielded error %v, want none", err)
+			}
+			if diff := difference(linkOf(cp), c.versions[cp.Version-1]); diff != "" {
+				t.Errorf("Versions yielded version %d: %s", cp.Version, diff)
+			}
+			got = append(got, cp.Version)
+		}
+		if !slices.Equal(got, down(last, first)) {
+			t.Errorf("Versions yielded %d, want %d", got, down(last, first))
+		}
+	}
+	for _, info := range t.historyOf(c.b, c.thread) {
+		if want := c.versions[info.Version-1]; info.Base != want.Base || info.Size != len(want.Payload) {
+			t.Errorf("History yielded version %d with base %d and size %d, want %d and %d", info.Version, info.Base, info.Size, want.Base, len(want.Payload))
+		}
+	}
+}
+
+func linkOf(cp driver.Checkpoint) driver.Link {
+	return driver.Link{Version: cp.Version, ID: cp.ID, Encoding: cp.Encoding, Base: cp.Base, Payload: cp.Payload}
+}
+
+// refused checks that a patch is ErrBase and changes nothing.
+func (c *chain) refused(what string, req driver.PatchRequest) {
+	before := c.t.historyOf(c.b, req.Thread)
+	if info, err := c.b.SavePatch(c.t.ctx, req); !errors.Is(err, driver.ErrBase) {
+		c.t.Errorf("SavePatch against %s = %s, %v, want ErrBase", what, show(info), err)
+	}
+	if diff := difference(c.t.historyOf(c.b, req.Thread), before); diff != "" {
+		c.t.Errorf("after a refused patch against %s: History: %s", what, diff)
+	}
+}
+
+func patchLinks(t *trial) {
+	c := t.chain(t.open(), "thread", driver.KeepAll)
+	c.add(0)
+	for range 4 {
+		c.add(1)
+	}
+	c.add(0)
+	c.add(6)
+	c.visible(1)
+	c.b = t.open()
+	c.visible(1)
+}
+
+func patchWrongBase(t *trial) {
+	c := t.chain(t.open(), "thread", 10)
+	c.add(0)
+	c.add(1)
+	c.add(1)
+	last := driver.Previous{ID: c.versions[2].ID, Digest: c.digests[2]}
+	for what, previous := range map[string]driver.Previous{
+		"the version before":         {ID: c.versions[1].ID, Digest: c.digests[1]},
+		"another id":                 {ID: c.versions[1].ID, Digest: last.Digest},
+		"another digest":             {ID: last.ID, Digest: c.digests[1]},
+		"a digest in another case":   {ID: last.ID, Digest: strings.ToUpper(last.Digest)},
+		"the beginning of a digest":  {ID: last.ID, Digest: last.Digest[:5]},
+		"the id for a digest":        {ID: last.ID, Digest: last.ID},
+		"a pattern in place of both": {ID: "%", Digest: "%"},
+	} {
+		req := c.request(1)
+		req.Previous = previous
+		c.refused(what, req)
+	}
+	req := c.request(1)
+	req.Thread = "absent"
+	c.refused("an absent thread", req)
+	t.missing(c.b, "absent", 0, t.now)
+	req = c.request(1)
+	req.Namespace += "a"
+	if _, err := c.b.SavePatch(t.ctx, req); !errors.Is(err, driver.ErrBase) {
+		t.Errorf("SavePatch in another namespace: %v, want ErrBase", err)
+	}
+	c.add(1)
+	c.visible(1)
+}
+
+func patchWithoutDigest(t *trial) {
+	c := t.chain(t.open(), "thread", 10)
+	req := c.request(0)
+	req.Digest = ""
+	t.save(c.b, req.SaveRequest)
+	c.saved(req)
+	patch := c.request(1)
+	patch.Previous.Digest = "some-digest"
+	c.refused("a version without a digest", patch)
+	if got := t.load(c.b, "thread"); got.Digest != "" || len(got.Links) != 0 {
+		t.Errorf("Load of what was saved without a digest: digest %q, %d links, want neither", got.Digest, len(got.Links))
+	}
+}
+
+func patchRace(t *trial) {
+	const rounds, savers = 5, 6
+	b := t.open()
+	c := t.chain(b, "thread", 3)
+	c.add(0)
+	handles := make([]*handle, savers)
+	for i := range handles {
+		handles[i] = t.open()
+	}
+	for round := range rounds {
+		var won, lost atomic.Int64
+		winner := make([]driver.PatchRequest, savers)
+		t.together(savers, func(i int) {
+			req := c.request(1)
+			switch _, err := handles[i].SavePatch(t.ctx, req); {
+			case err == nil:
+				won.Add(1)
+				winner[i] = req
+			case errors.Is(err, driver.ErrBase):
+				lost.Add(1)
+			default:
+				t.Errorf("SavePatch: error %v, want success or ErrBase", err)
+			}
+		})
+		if won.Load() != 1 || lost.Load() != savers-1 {
+			t.Fatalf("round %d: %d of %d patches against one version were saved, want 1", round, won.Load(), savers)
+		}
+		for _, req := range winner {
+			if req.ID != "" {
+				c.saved(req)
+			}
+		}
+	}
+	c.visible(int64(len(c.versions)) - 2)
+}
+
+func patchRepeated(t *trial) {
+	c := t.chain(t.open(), "thread", 3)
+	c.add(0)
+	first := c.request(1)
+	info, err := c.b.SavePatch(t.ctx, first)
+	if err != nil {
+		t.Fatalf("SavePatch: error %v, want success", err)
+	}
+	c.saved(first)
+	for range 2 {
+		again := first
+		again.Match = driver.Match{Absent: true}
+		got, err := c.b.SavePatch(t.ctx, again)
+		if err != nil {
+			t.Fatalf("SavePatch repeated, with %d versions after it: error %v, want the Info of the first", len(c.versions)-2, err)
+		}
+		t.same("SavePatch repeated", got, info)
+		if got := t.save(c.b, again.SaveRequest); got.Version != info.Version || got.Base != info.Base {
+			t.Errorf("Save with the id of a patch = %s, want that of the patch", show(got))
+		}
+		c.add(1)
+	}
+	c.visible(2)
+	c.add(1)
+	c.add(1)
+	// Invisible by now, though it is still needed: an ordinary save.
+	late := c.request(1)
+	late.ID = first.ID
+	if got, err := c.b.SavePatch(t.ctx, late); err != nil || got.Version != 7 {
+		t.Errorf("SavePatch with the id of an invisible version = %s, %v, want version 7", show(got), err)
+	}
+}
+
+func patchConditions(t *trial) {
+	c := t.chain(t.open(), "thread", 5)
+	c.add(0)
+	c.add(1)
+	for what, match := range map[string]driver.Match{
+		"Absent":          {Absent: true},
+		"another id":      {ID: c.versions[0].ID},
+		"another version": {Version: 1},
+	} {
+		for _, right := range []bool{true, false} {
+			req := c.request(1)
+			req.Match = match
+			if !right {
+				req.Previous.Digest = "another"
+			}
+			_, err := c.b.SavePatch(t.ctx, req)
+			conflict, ok := errors.AsType[*driver.ConflictError](err)
+			if !ok || conflict.Current.Version != 2 {
+				t.Errorf("SavePatch on the condition of %s, its base right: %t: %v, want a *driver.ConflictError with version 2", what, right, err)
+			}
+		}
+	}
+	for _, match := range []driver.Match{{ID: c.versions[1].ID}, {Version: 3}, {Exists: true}} {
+		req := c.request(1)
+		req.Match = match
+		if _, err := c.b.SavePatch(t.ctx, req); err != nil {
+			t.Fatalf("SavePatch on a condition that holds: error %v", err)
+		}
+		c.saved(req)
+	}
+	c.visible(1)
+}
+
+func patchTrimming(t *trial) {
+	b := t.open()
+	for _, keep := range []int{1, 2, 3, 5} {
+		c := t.chain(b, fmt.Sprintf("thread keeping %d", keep), keep)
+		for i, base := range []int64{0, 1, 1, 1, 0, 0, 6, 6, 6, 6, 0, 11} {
+			c.add(base)
+			c.visible(max(1, int64(i+2-keep)))
+		}
+	}
+}
+
+func patchStayInvisible(t *trial) {
+	c := t.chain(t.open(), "thread", 2)
+	c.add(0)
+	c.add(1)
+	c.add(1)
+	c.add(1)
+	c.visible(3)
+	c.keep = 10
+	c.add(1)
+	c.visible(3)
+	c.add(0)
+	c.visible(3)
+	c.keep = 1
+	c.add(6)
+	c.keep = driver.KeepAll
+	c.add(6)
+	c.visible(7)
+}
+
+func patchNextLife(t *trial) {
+	b := t.open()
+	c := t.chain(b, "thread", 1)
+	c.add(0)
+	c.add(1)
+	before := c.request(1)
+	t.remove(b, "thread")
+	c.refused("a thread that was deleted", before)
+	next := t.chain(b, "thread", 10)
+	next.add(0)
+	next.visible(1)
+	c.refused("a former life", before)
+	next.add(1)
+	next.visible(1)
+
+	old := t.chain(b, "mortal", 1)
+	old.add(0)
+	mortal := old.request(1)
+	mortal.ExpiresAt = t.now.Add(time.Hour)
+	if _, err := b.SavePatch(t.ctx, mortal); err != nil {
+		t.Fatalf("SavePatch: error %v, want success", err)
+	}
+	old.saved(mortal)
+	old.visible(2)
+	late := old.request(1)
+	late.Now = mortal.ExpiresAt
+	if info, err := b.SavePatch(t.ctx, late); !errors.Is(err, driver.ErrBase) {
+		t.Errorf("SavePatch on an expired thread = %s, %v, want ErrBase", show(info), err)
+	}
+	fresh := t.request("mortal")
+	fresh.Now = mortal.ExpiresAt
+	fresh.Keep = 10
+	if info := t.save(b, fresh); info.Version != 1 {
+		t.Errorf("Save after the expiry of a chain = %s, want version 1", show(info))
+	}
+	if got := t.loadVersion(b, "mortal", 0, fresh.Now); got.Version != 1 || len(got.Links) != 0 {
+		t.Errorf("Load after it = %s with %d links, want version 1 with none", show(got.Info), len(got.Links))
+	}
+}
+
+func patchRewrite(t *trial) {
+	c := t.chain(t.open(), "thread", 2)
+	c.add(0)
+	for range 4 {
+		c.add(1)
+	}
+	if !has[driver.Rewriter](c.b.inner) {
+		return
+	}
+	for _, i := range []int{0, 2, 3, 4} { // two invisible ones, and both visible ones
+		l := &c.versions[i]
+		req := driver.RewriteRequest{Key: t.key("thread"), Version: l.Version, ID: l.ID, Now: t.now,
+			Payload: fmt.Appendf(nil, "anew\x00%d", i), Encoding: l.Encoding + "+aead", Digest: fmt.Sprint("anew-", i)}
+		if err := c.b.Rewrite(t.ctx, req); err != nil {
+			t.Fatalf("Rewrite of version %d, of which %d are visible: error %v, want success", l.Version, 2, err)
+		}
+		l.Payload, l.Encoding, c.digests[i] = req.Payload, req.Encoding, req.Digest
+	}
+	c.visible(4)
+	stale := c.request(1)
+	stale.Previous.Digest = "digest-5-thread"
+	c.refused("the digest before Rewrite", stale)
+	c.add(1)
+	c.visible(5)
+}
+
+// longAgent returns a state of an agent that patches are worth making for.
+func longAgent(steps int) agent {
+	a := agent{Goal: "grow", Step: int64(steps)}
+	for i := range steps {
+		a.Goal += fmt.Sprintf(" step %d said %d;", i, i*7919)
+	}
+	return a
+}
+
+func storePatches(t *trial) {
+	const first, steps, keep = 300, 80, 4
+	s := t.store(checkpoint.WithIncremental(), checkpoint.WithHistory(keep))
+	patched := 0
+	for i := 1; i <= steps; i++ {
+		info, err := s.Save(t.ctx, "thread", longAgent(first+i))
+		if err != nil {
+			t.Fatalf("Save %d: error %v, want success", i, err)
+		}
+		if info.Base != 0 {
+			patched++
+		}
+	}
+	if patched < steps/2 && has[driver.Finder](t.open().inner) {
+		t.Errorf("%d of %d saves of a growing state were patches, want most", patched, steps)
+	}
+	for _, other := range []*checkpoint.Store{s, t.store(), t.store(checkpoint.WithIncremental())} {
+		for v := steps - keep + 1; v <= steps; v++ {
+			var got agent
+			if _, err := other.LoadVersion(t.ctx, "thread", int64(v), &got); err != nil || difference(got, longAgent(first+v)) != "" {
+				t.Errorf("LoadVersion(%d) = a state of step %d, %v, want that of step %d", v, got.Step, err, first+v)
+			}
+		}
+		if _, err := other.LoadVersion(t.ctx, "thread", steps-keep, new(agent)); !errors.Is(err, checkpoint.ErrNotFound) {
+			t.Errorf("LoadVersion(%d): %v, want ErrNotFound", steps-keep, err)
+		}
+	}
+}
+
+func storePatchesUpdate(t *trial) {
+	const handles, updates = 3, 8
+	var stores []*checkpoint.Store
+	for range handles {
+		stores = append(stores, t.store(checkpoint.WithIncremental()))
+	}
+	if _, err := stores[0].Save(t.ctx, "thread", longAgent(300)); err != nil {
+		t.Fatalf("Save: error %v, want success", err)
+	}
+	t.together(handles, func(i int) {
+		for range updates {
+			if _, err := checkpoint.Update(t.ctx, stores[i], "thread", func(a *agent) error { a.Step++; return nil }); err != nil {
+				t.Errorf("Update: error %v, want success", err)
+			}
+		}
+	})
+	got, info, err := checkpoint.Get[agent](t.ctx, stores[0], "thread")
+	if want := int64(300 + handles*updates); err != nil || got.Step != want || info.Version != 1+handles*updates {
+		t.Errorf("after %d updates: step %d, version %d, %v, want step %d", handles*updates, got.Step, info.Version, err, want)
+	}
+}
