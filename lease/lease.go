@@ -143,8 +143,30 @@ func Acquire(ctx context.Context, s *checkpoint.Store, thread string, opts Optio
 	return l, nil
 }
 
+// Holder returns who holds the lease on a thread, and nil when it is free. It may
+// have changed by the time that Holder returns.
+func Holder(ctx context.Context, s *checkpoint.Store, thread string) (*HeldError, error) {
+	info, err := records(s).Stat(ctx, thread)
+	switch {
+	case errors.Is(err, checkpoint.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return heldBy(info), nil
+}
+
+func heldBy(record checkpoint.Info) *HeldError {
+	return &HeldError{Owner: record.Metadata[metadataOwner], Until: record.ExpiresAt}
+}
+
+// records is the view of the store that has the records.
+func records(s *checkpoint.Store) *checkpoint.Store {
+	return s.Namespace(namespace(s.InNamespace()), checkpoint.WithHistory(1))
+}
+
 func newLease(s *checkpoint.Store, thread string, opts Options) (*Lease, error) {
-	l := &Lease{store: s.Namespace(namespace(s.InNamespace()), checkpoint.WithHistory(1)), thread: thread, owner: opts.Owner, ttl: opts.TTL}
+	l := &Lease{store: records(s), thread: thread, owner: opts.Owner, ttl: opts.TTL}
 	if l.ttl == 0 {
 		l.ttl = DefaultTTL
 	}
@@ -192,7 +214,7 @@ func (l *Lease) acquire(ctx context.Context) error {
 	id, sent := rand.Text(), time.Now()
 	err := l.put(ctx, id, checkpoint.IfAbsent())
 	if conflict, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
-		return &HeldError{Owner: conflict.Current.Metadata[metadataOwner], Until: conflict.Current.ExpiresAt}
+		return heldBy(conflict.Current)
 	}
 	l.id, l.sent = id, sent
 	return err

@@ -36,11 +36,17 @@ func TestLease(t *testing.T) {
 		if !errors.Is(err, lease.ErrHeld) || !errors.As(err, &held) || held.Owner != "one" || time.Until(held.Until) < 15*time.Second {
 			t.Errorf("the second Acquire = %v", err)
 		}
+		if h, err := lease.Holder(t.Context(), store, "thread"); err != nil || h == nil || h.Owner != "one" {
+			t.Errorf("Holder = %v, %v", h, err)
+		}
 		for range store.List(t.Context(), checkpoint.ListOptions{}) {
 			t.Error("the record is in the store's own namespace")
 		}
 		if err := l.Release(t.Context()); err != nil {
 			t.Errorf("Release = %v", err)
+		}
+		if h, err := lease.Holder(t.Context(), store, "thread"); err != nil || h != nil {
+			t.Errorf("Holder of a free lease = %v, %v", h, err)
 		}
 		if context.Cause(l.Context()) != context.Canceled {
 			t.Errorf("the cause is %v", context.Cause(l.Context()))

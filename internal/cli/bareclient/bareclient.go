@@ -28,6 +28,22 @@ type Client interface {
 	Close(ctx context.Context) error
 }
 
+// A LogKeeper is a client that keeps logs of events as its database does best.
+type LogKeeper interface {
+	Log(ctx context.Context, name string) (Log, error)
+}
+
+// A Log is appended to and read as a whole.
+type Log interface {
+	// Does says what Append and Read are, in a few words.
+	Does() (write, read string)
+
+	Append(ctx context.Context, n int64, event []byte) error
+
+	// Read returns how many events there are and their bytes.
+	Read(ctx context.Context) (events int, bytes int64, err error)
+}
+
 // An Opener opens the bare client for a URL that has no words of package
 // checkpoint; what it makes in the database is called own.
 type Opener func(ctx context.Context, url, own string) (Client, error)

@@ -24,11 +24,11 @@ import (
 var (
 	write    = flag.Bool("write", false, "write BENCHMARKS.md, with runs of full length")
 	output   = flag.String("output", "../../../BENCHMARKS.md", "the file that -write writes")
-	parts    = flag.String("parts", "comparison,growth,scale", "what to measure")
+	parts    = flag.String("parts", "comparison,log,growth,scale", "what to measure")
 	only     = flag.String("only", "", "measure these drivers alone, such as SQLite,Redis")
 	length   = flag.Duration("length", 2*time.Second, "how long each comparison takes")
 	threads  = flag.Int("threads", 1_000_000, "threads of the largest store; the others hold a hundredth and a tenth, but 200 at least")
-	versions = flag.Int("versions", 10_000, "versions of the long thread")
+	versions = flag.Int("versions", 10_000, "versions of the long thread, and events of the log")
 	steps    = flag.Int("steps", 1000, "steps of the growing conversation")
 )
 
@@ -61,6 +61,9 @@ func TestWrite(t *testing.T) {
 		piece("comparison", d.name, func(t *testing.T) section { return comparison(t, d.open(t, comparing)) })
 	}
 	piece("comparison", "handle", handle)
+	for _, d := range subjects {
+		piece("log", d.name, func(t *testing.T) section { return logging(t, d.open(t, comparing)) })
+	}
 	for _, d := range subjects {
 		piece("growth", d.name, func(t *testing.T) section { return growth(t, d.open(t, growing)) })
 	}

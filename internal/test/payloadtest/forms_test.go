@@ -7,7 +7,6 @@ import (
 	"flag"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint"
@@ -230,14 +229,4 @@ func BenchmarkForms(b *testing.B) {
 			})
 		}
 	}
-}
-
-// processorTime is how long this process has run on processors, in nanoseconds.
-func processorTime(b *testing.B) int64 {
-	b.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return usage.Utime.Nano() + usage.Stime.Nano()
 }

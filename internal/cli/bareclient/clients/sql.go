@@ -20,7 +20,11 @@ type sqlClient struct {
 	write, read   *sql.DB // may be the same
 	upsert, query *sql.Stmt
 	remove        func(ctx context.Context) error
+	log           logStatements
 }
+
+// logStatements are what a log of events is made of.
+type logStatements struct{ create, insert, query string }
 
 func (*sqlClient) Does() (save, load string) { return "upsert", "select" }
 
@@ -89,6 +93,11 @@ func openSQLite(ctx context.Context, url, own string) (bareclient.Client, error)
 		}
 		return err
 	}
+	c.log = logStatements{
+		"CREATE TABLE IF NOT EXISTS log (log TEXT, n INTEGER, event TEXT NOT NULL, PRIMARY KEY (log, n))",
+		"INSERT INTO log VALUES (?, ?, ?)",
+		"SELECT event FROM log WHERE log = ? ORDER BY n",
+	}
 	return c.prepare(ctx,
 		"CREATE TABLE bare (thread TEXT PRIMARY KEY, state TEXT NOT NULL)",
 		"INSERT INTO bare VALUES (?, ?) ON CONFLICT (thread) DO UPDATE SET state = excluded.state",
@@ -110,8 +119,13 @@ func openPostgres(ctx context.Context, url, own string) (bareclient.Client, erro
 	db.SetMaxIdleConns(10)
 	c := &sqlClient{write: db, read: db}
 	c.remove = func(ctx context.Context) error {
-		_, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+own)
+		_, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+own+", "+own+"_log")
 		return err
+	}
+	c.log = logStatements{
+		"CREATE TABLE IF NOT EXISTS " + own + "_log (log TEXT, n BIGINT, event JSONB NOT NULL, PRIMARY KEY (log, n))",
+		"INSERT INTO " + own + "_log VALUES ($1, $2, $3)",
+		"SELECT event FROM " + own + "_log WHERE log = $1 ORDER BY n",
 	}
 	return c.prepare(ctx,
 		"CREATE TABLE "+own+" (thread TEXT PRIMARY KEY, state JSONB NOT NULL);"+
