@@ -48,6 +48,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	_ "github.com/go-ckpt/checkpoint/drivers/memory"
+	"github.com/go-ckpt/checkpoint/lease"
 )
 
 var (
@@ -59,6 +60,7 @@ var (
 	_ = os.Getenv
 	_ = time.Hour
 	_ *sql.DB
+	_ lease.Options
 )
 
 type State struct {
