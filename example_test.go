@@ -204,3 +204,199 @@ func ExampleCopy() {
 	fmt.Println(stats.Threads, stats.Checkpoints, stats.Skipped, err)
 	// Output: 1 3 0 <nil>
 }
+
+// A log: each event a version, appended on the condition that the log has not
+// grown, and read from where one has got to.
+func ExampleStore_Versions() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "?history=all")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for n, event := range []string{"hello", "hi", "bye"} {
+		if _, err := store.Save(ctx, "log", event, checkpoint.IfVersion(int64(n))); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for v, err := range store.Versions(ctx, "log", checkpoint.VersionsOptions{From: 2}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		var event string
+		if err := v.Decode(&event); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(v.Version, event)
+	}
+	// Output:
+	// 2 hi
+	// 3 bye
+}
+
+func ExampleWithID() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "?history=20")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 { // a request that is handled twice
+		info, err := store.Save(ctx, "order-7", "paid", checkpoint.WithID("request-4711"))
+		fmt.Println(info.Version, err)
+	}
+	info, err := store.Find(ctx, "order-7", "request-4711")
+	fmt.Println(info.Version, err)
+	// Output:
+	// 1 <nil>
+	// 1 <nil>
+	// 1 <nil>
+}
+
+func ExampleStore_Delete() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := store.Save(ctx, "user-123", "state"); err != nil {
+		log.Fatal(err)
+	}
+	err = store.Delete(ctx, "user-123", checkpoint.IfVersion(7)) // only if it is still as we know it
+	fmt.Println(errors.Is(err, checkpoint.ErrConflict))
+	fmt.Println(store.Delete(ctx, "user-123"))
+	fmt.Println(errors.Is(store.Delete(ctx, "user-123", checkpoint.IfExists()), checkpoint.ErrNotFound))
+	// Output:
+	// true
+	// <nil>
+	// true
+}
+
+func ExampleStore_DeletePrefix() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, thread := range []string{"user-1/a", "user-1/b", "user-10/a"} {
+		if _, err := store.Save(ctx, thread, "state"); err != nil {
+			log.Fatal(err)
+		}
+	}
+	removed, err := store.DeletePrefix(ctx, "user-1/")
+	fmt.Println(removed, err)
+	// Output: 2 <nil>
+}
+
+func ExampleStore_Restore() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "?history=all")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, state := range []string{"good", "bad"} {
+		if _, err := store.Save(ctx, "user-123", state); err != nil {
+			log.Fatal(err)
+		}
+	}
+	info, err := store.Restore(ctx, "user-123", 1)
+	fmt.Println(info.Version, info.Metadata, err)
+	state, _, err := checkpoint.Get[string](ctx, store, "user-123")
+	fmt.Println(state, err)
+	// Output:
+	// 3 map[restored_from:1] <nil>
+	// good <nil>
+}
+
+func ExampleStore_Fork() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "?history=all")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, state := range []string{"one", "two"} {
+		if _, err := store.Save(ctx, "user-123", state); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if _, err := store.Fork(ctx, "user-123", 1, "user-123-what-if"); err != nil {
+		log.Fatal(err)
+	}
+	state, info, err := checkpoint.Get[string](ctx, store, "user-123-what-if")
+	fmt.Println(state, info.Version, err)
+	// Output: one 1 <nil>
+}
+
+// A function of Update that has nothing to change says so.
+func ExampleErrSkip() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := func(steps *[]string) error {
+		for _, s := range *steps {
+			if s == "pack" {
+				return checkpoint.ErrSkip
+			}
+		}
+		*steps = append(*steps, "pack")
+		return nil
+	}
+	for range 2 {
+		info, err := checkpoint.Update(ctx, store, "trip", done)
+		fmt.Println(info.Version, err)
+	}
+	// Output:
+	// 1 <nil>
+	// 1 <nil>
+}
+
+func ExampleStore_Namespaces() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, tenant := range []string{"globex", "acme"} {
+		if _, err := store.Namespace(tenant).Save(ctx, "user-123", "state"); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for name, err := range store.Namespaces(ctx) {
+		fmt.Println(name, err)
+	}
+	// Output:
+	// acme <nil>
+	// globex <nil>
+}
+
+func ExampleStore_Purge() {
+	ctx := context.Background()
+	now := time.Now()
+	store, err := checkpoint.Open("memory", "?ttl=24h", checkpoint.WithClock(func() time.Time { return now }))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := store.Save(ctx, "user-123", "state"); err != nil {
+		log.Fatal(err)
+	}
+	now = now.Add(25 * time.Hour)
+	removed, err := store.Purge(ctx)
+	fmt.Println(removed, err)
+	// Output: 1 <nil>
+}
+
+// States that are encoded already are stored unchanged.
+func ExampleBytes() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := store.Save(ctx, "user-123", checkpoint.Bytes{0x0a, 0x02}); err != nil {
+		log.Fatal(err)
+	}
+	var raw checkpoint.Bytes
+	info, err := store.Load(ctx, "user-123", &raw)
+	fmt.Printf("% x %s %v\n", []byte(raw), info.Encoding, err)
+	// Output: 0a 02 bytes <nil>
+}
