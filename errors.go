@@ -18,7 +18,7 @@ var (
 	// version asked for.
 	ErrNotFound = driver.ErrNotFound
 
-	// ErrConflict: somebody else saved first. errors.As finds the current state
+	// ErrConflict: another save came first, or a condition does not hold. errors.As finds the current state
 	// of the thread in a *ConflictError.
 	ErrConflict = driver.ErrConflict
 

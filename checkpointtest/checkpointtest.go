@@ -20,7 +20,7 @@
 // have are skipped, or fail where [Require] asks for it.
 //
 // [Verify] runs the same cases from a program, without go test, to find out
-// whether a deployment that nobody has tested keeps the rules.
+// whether a deployment that has not been tested keeps the rules.
 package checkpointtest
 
 import (

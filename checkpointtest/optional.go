@@ -181,7 +181,7 @@ func namespacesEachOnce(t *trial) {
 			t.Fatalf("Namespaces yielded error %v", err)
 		}
 		all = append(all, ns)
-		if slices.Contains(want, ns) { // there may be others, of whoever uses the database
+		if slices.Contains(want, ns) { // there may be others, of other users of the database
 			got = append(got, ns)
 		}
 	}

@@ -106,7 +106,7 @@ func unreachableClose(t *trial) {
 			return
 		}
 		began := time.Now()
-		b.Close() // whatever it returns: there is nobody to say goodbye to
+		b.Close() // whatever it returns: the server cannot be told
 		if took := time.Since(began); took > patience {
 			t.Errorf("Close took %v, want it to wait for nothing", took.Round(time.Millisecond))
 		}

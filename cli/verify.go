@@ -26,7 +26,7 @@ func newVerify(a *app) *cobra.Command {
 		Use:   "verify",
 		Short: "Run the conformance suite against the store",
 		Long: `Verify runs the conformance suite of the drivers against the store, to find out
-whether a database that nobody has tested, such as a managed Redis or a cluster
+whether a database that has not been tested here, such as a managed Redis or a cluster
 that speaks PostgreSQL's protocol, keeps the rules that agents rely on. The rules
 are those of package driver.
 

@@ -9,7 +9,7 @@ import (
 
 // A Queue lets a bounded number of operations through to a database at once and
 // keeps the others in the order in which they came. Under overload a database then
-// sees the load that it carries best, and nobody is refused whose context allows
+// sees the load that it carries best, and no caller is refused whose context allows
 // waiting.
 //
 // A queue that does not move is a database that is not there: an operation waits
@@ -153,7 +153,7 @@ func (q *Queue) next() {
 	close(q.waiting.Remove(first).(chan struct{}))
 }
 
-// Close lets nobody through any more, and ends the waiting.
+// Close lets no caller through any more, and ends the waiting.
 func (q *Queue) Close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -35,7 +35,7 @@
 // of the SHA-256 of the previous line's 16 bytes (none for the header) and this
 // line's text up to and without the comma before "sum". The sums are chained, so
 // that a line that was edited, moved, repeated or removed is found where it is.
-// They are no signature: whoever edits a file on purpose can make new ones.
+// They are no signature: an edited file can be given new ones.
 package exportfile
 
 import (

@@ -35,7 +35,7 @@ func parse(data []byte) (*node, error) {
 	return p.value(), nil
 }
 
-// seed makes sums that nobody can make collide on purpose, the same ones for as
+// seed makes sums that cannot be made to collide on purpose, the same ones for as
 // long as the process lives.
 var seed = maphash.MakeSeed()
 
@@ -178,7 +178,7 @@ func canonicalNumber(s string) string {
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		e, err := strconv.ParseInt(s[i+1:], 10, 62)
 		if err != nil {
-			return sign + s // an exponent of more digits than anybody can mean
+			return sign + s // an exponent of more digits than a number can have
 		}
 		exponent, s = e, s[:i]
 	}

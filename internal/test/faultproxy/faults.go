@@ -59,7 +59,7 @@ func (p *Proxy) HoldRequests(on bool) {
 }
 
 // HoldReplies is a black hole in the direction of the client only: requests
-// are carried out, and nobody hears of it.
+// are carried out, and the client does not hear of it.
 func (p *Proxy) HoldReplies(on bool) {
 	p.change(func(f *faults) { f.holdReplies = on })
 }

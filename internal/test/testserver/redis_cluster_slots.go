@@ -46,7 +46,7 @@ func (c *Cluster) owner(slot int) clusterNode {
 			return n
 		}
 	}
-	c.t.Fatalf("nobody serves slot %d", slot)
+	c.t.Fatalf("no node serves slot %d", slot)
 	return clusterNode{}
 }
 

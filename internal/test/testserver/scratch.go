@@ -17,7 +17,7 @@ var scratch struct {
 
 const scratchPattern = "checkpoint-test-"
 
-// newDir makes an empty folder for a server. Anybody may enter the folder above
+// newDir makes an empty folder for a server. All users may enter the folder above
 // it, because servers that refuse to run as root run as another user.
 func newDir(name string) (string, error) {
 	scratch.Lock()

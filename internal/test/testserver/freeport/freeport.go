@@ -24,7 +24,7 @@ func Listen() (net.Listener, error) {
 	return nil, fmt.Errorf("no free port on 127.0.0.1: %w", err)
 }
 
-// Get returns a port of 127.0.0.1 that nobody listened on a moment ago. Another
+// Get returns a port of 127.0.0.1 that was free a moment ago. Another
 // process may take it first: try again with another port when that happens.
 func Get() (int, error) {
 	l, err := Listen()
