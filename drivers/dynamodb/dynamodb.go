@@ -56,6 +56,9 @@ var (
 	_ driver.Importer        = (*backend)(nil)
 	_ driver.NamespaceLister = (*backend)(nil)
 	_ driver.Rewriter        = (*backend)(nil)
+	_ driver.Finder          = (*backend)(nil)
+	_ driver.VersionReader   = (*backend)(nil)
+	_ driver.PrefixDeleter   = (*backend)(nil)
 )
 
 func newBackend(client *dynamodb.Client, cfg Config) *backend {
@@ -184,15 +187,16 @@ func (b *backend) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	return op.delete(ctx, req)
 }
 
+// DeletePrefix implements driver.PrefixDeleter: a page of names as List reads it,
+// and each of its threads as Delete removes it.
+func (b *backend) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	return b.deletePrefix(ctx, req)
+}
+
 // Purge implements driver.Purger. It looks at every thread of the namespace, and
 // at the journals of writers that have died.
 func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
-	op, err := b.begin(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer op.end()
-	return op.purge(ctx, namespace, now)
+	return b.purge(ctx, namespace, now)
 }
 
 // List implements driver.Backend. With an index, a page is one Query of names
@@ -206,6 +210,23 @@ func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[dr
 // each 100 older versions.
 func (b *backend) History(ctx context.Context, req driver.HistoryRequest) iter.Seq2[driver.Info, error] {
 	return b.history(ctx, req)
+}
+
+// Find implements driver.Finder: one read for the head, and one for the version;
+// one more for an id that is not among the newest hundred.
+func (b *backend) Find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return driver.Info{}, err
+	}
+	defer op.end()
+	return op.find(ctx, req)
+}
+
+// Versions implements driver.VersionReader: two requests a page, one for the head
+// and one for the versions, and more for payloads that are in parts.
+func (b *backend) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	return b.readVersions(ctx, req)
 }
 
 // Namespaces implements driver.NamespaceLister. It reads the whole index, which

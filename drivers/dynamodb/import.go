@@ -22,7 +22,7 @@ func (op *operation) take(ctx context.Context, req driver.ImportRequest) error {
 				return nil
 			case req.Version <= old.Version:
 				if old.first != 0 && req.Version >= old.first && req.Version < old.Version {
-					items, complete, err := op.versions(ctx, old, req.Version, req.Version)
+					items, complete, err := op.older(ctx, old, req.Version, req.Version)
 					if err != nil {
 						return err
 					}

@@ -154,6 +154,28 @@ func (op *operation) cleanQuietly(ctx context.Context, j *journal) error {
 	return nil
 }
 
+// finishOld does what the writers of old journals of a namespace have not done.
+func (b *backend) finishOld(ctx context.Context, namespace string) error {
+	op, err := b.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer op.end()
+	journals, err := op.journals(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	for _, j := range journals {
+		if time.Since(j.At) < journalAge {
+			continue
+		}
+		if err := op.finish(ctx, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // finish does what the writer of a journal, which is dead or was too slow, has
 // not done.
 func (op *operation) finish(ctx context.Context, j *journal) error {
@@ -184,7 +206,7 @@ func (op *operation) finishBeside(ctx context.Context, j *journal, head *item) e
 		}
 		j.keep(head.chunks)
 		if len(j.Chunks) > 0 && head.first != 0 {
-			kept, _, err := op.versions(ctx, head, head.first, head.Version-1)
+			kept, _, err := op.older(ctx, head, head.first, head.Version-1)
 			if err != nil {
 				return err
 			}
@@ -251,7 +273,7 @@ func (op *operation) removals(ctx context.Context, head *item, low, high int64) 
 	}
 	// Parts and markers are known by the versions alone.
 	for ; low <= high; low += maxGet {
-		items, _, err := op.versions(ctx, head, low, min(high, low+maxGet-1))
+		items, _, err := op.older(ctx, head, low, min(high, low+maxGet-1))
 		if err != nil {
 			return nil, err
 		}

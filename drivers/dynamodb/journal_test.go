@@ -67,7 +67,7 @@ func TestJournalOfTheSameLife(t *testing.T) {
 	mustHold(t, b, "t", 7, 6, 5)
 
 	// The same by way of a deletion that was overtaken.
-	again, err := s.removeThread(t.Context(), late)
+	again, err := s.removeThread(t.Context(), late, false)
 	if err != nil || !again {
 		t.Fatalf("removal by a head that is no more = %v, %v, want another attempt", again, err)
 	}

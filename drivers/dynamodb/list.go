@@ -154,7 +154,7 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 		if low > high {
 			return infos, more, nil
 		}
-		versions, complete, err := op.versions(ctx, head, low, high)
+		versions, complete, err := op.older(ctx, head, low, high)
 		if err != nil {
 			return nil, false, err
 		}
@@ -172,9 +172,9 @@ func (b *backend) historyPage(ctx context.Context, key driver.Key, before int64,
 	}
 }
 
-// versions reads older versions of a life, without payloads, lowest first, and
+// older reads older versions of a life, without payloads, lowest first, and
 // reports whether all of them were there.
-func (op *operation) versions(ctx context.Context, head *item, low, high int64) ([]*item, bool, error) {
+func (op *operation) older(ctx context.Context, head *item, low, high int64) ([]*item, bool, error) {
 	var keys []string
 	for v := low; v <= high; v++ {
 		keys = append(keys, versionKey(head.life, v))

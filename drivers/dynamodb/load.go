@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -20,7 +21,7 @@ const rereads = 20
 // otherwise it pauses, and the reader starts over.
 func (op *operation) missed(ctx context.Context, before, head *item, attempt int) error {
 	switch {
-	case before != nil && before.ID == head.ID && before.life == head.life && before.rewrite == head.rewrite:
+	case before != nil && before.same(head):
 		return fmt.Errorf("%w: an item that the head names is missing", driver.ErrCorrupt)
 	case attempt == rereads:
 		return fmt.Errorf("%w: the thread changes faster than it can be read; try again", driver.ErrUnavailable)
@@ -29,6 +30,13 @@ func (op *operation) missed(ctx context.Context, before, head *item, attempt int
 	}
 	return nil
 }
+
+// same reports whether a head is the one that was read before.
+func (i *item) same(head *item) bool {
+	return i.ID == head.ID && i.life == head.life && i.rewrite == head.rewrite
+}
+
+func isCorrupt(err error) bool { return errors.Is(err, driver.ErrCorrupt) }
 
 // head reads the head of a thread, dead or alive; nil if there is none. Names
 // are the attributes to transfer, none for all.
@@ -96,17 +104,22 @@ func (op *operation) load(ctx context.Context, req driver.LoadRequest) (driver.C
 	}
 }
 
+// checkInline looks whether a payload that is in its item is as long as it was.
+func (i *item) checkInline() error {
+	if len(i.payload) != i.Size {
+		return fmt.Errorf("%w: its payload has %d bytes and should have %d", driver.ErrCorrupt, len(i.payload), i.Size)
+	}
+	if i.payload == nil {
+		i.payload = []byte{}
+	}
+	return nil
+}
+
 // readParts completes a payload that is in parts, and reports whether all of
 // them were there.
 func (op *operation) readParts(ctx context.Context, i *item) (bool, error) {
 	if i.chunks == "" {
-		if len(i.payload) != i.Size {
-			return false, fmt.Errorf("%w: its payload has %d bytes and should have %d", driver.ErrCorrupt, len(i.payload), i.Size)
-		}
-		if i.payload == nil {
-			i.payload = []byte{}
-		}
-		return true, nil
+		return true, i.checkInline()
 	}
 	// A request returns 16 MB at most and leaves the rest for another one.
 	const together = 16

@@ -46,20 +46,16 @@ func (op *operation) getAll(ctx context.Context, consistent bool, keys []string,
 		}
 		keys = keys[n:]
 		for attempt := 0; len(ask.Keys) > 0; attempt++ {
-			var out *dynamodb.BatchGetItemOutput
-			err := op.do(ctx, func(ctx context.Context) (err error) {
-				out, err = op.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*op.table: ask}})
-				return err
-			})
+			items, left, err := op.getBatch(ctx, ask)
 			if err != nil {
 				return nil, err
 			}
-			for _, a := range out.Responses[*op.table] {
+			for _, a := range items {
 				if k, ok := a[keyAttribute].(*types.AttributeValueMemberS); ok {
 					found[k.Value] = a
 				}
 			}
-			rest := out.UnprocessedKeys[*op.table].Keys
+			rest := left.Keys
 			if len(rest) == len(ask.Keys) {
 				if attempt == refusals {
 					return nil, op.throttled()
@@ -72,6 +68,19 @@ func (op *operation) getAll(ctx context.Context, consistent bool, keys []string,
 		}
 	}
 	return found, nil
+}
+
+// getBatch sends one BatchGetItem, and returns what DynamoDB has left for later.
+func (op *operation) getBatch(ctx context.Context, ask types.KeysAndAttributes) ([]attributes, types.KeysAndAttributes, error) {
+	var out *dynamodb.BatchGetItemOutput
+	err := op.do(ctx, func(ctx context.Context) (err error) {
+		out, err = op.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{*op.table: ask}})
+		return err
+	})
+	if err != nil {
+		return nil, types.KeysAndAttributes{}, err
+	}
+	return out.Responses[*op.table], out.UnprocessedKeys[*op.table], nil
 }
 
 // write puts and deletes items that nothing refers to yet or any more, in

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -58,13 +57,12 @@ func (op *operation) saveAtOnce(ctx context.Context, req driver.SaveRequest) (dr
 		// id, is for saveOver too.
 		alone := "attribute_exists(#id) AND #id <> :id AND attribute_not_exists(" + e.name("first") +
 			") AND attribute_not_exists(" + e.name("swept") + ") AND attribute_not_exists(" + e.name("chunks") +
-			") AND #version < :highest AND (attribute_not_exists(#expires_at) OR #expires_at > :now)"
-		e.values[":now"], e.values[":highest"] = micros(req.Now), num(driver.MaxVersion)
-		if req.Match.ID == "" {
+			") AND #version < :highest AND " + e.alive(req.Now)
+		e.values[":highest"] = num(driver.MaxVersion)
+		if req.Match == (driver.Match{}) {
 			condition += " OR (" + alone + ")"
 		} else {
-			condition = "#id = :match AND " + alone
-			e.values[":match"] = str(req.Match.ID)
+			condition = e.matches(req.Match) + " AND " + alone
 		}
 	}
 	var out *dynamodb.UpdateItemOutput
@@ -79,10 +77,7 @@ func (op *operation) saveAtOnce(ctx context.Context, req driver.SaveRequest) (dr
 		return err
 	})
 	if before, failed := conditionFailed(err); failed {
-		if len(before) == 0 {
-			return driver.Info{}, nil, false, nil
-		}
-		old, err := readItem(req.Key, before)
+		old, err := op.headBefore(ctx, req.Key, before)
 		return driver.Info{}, old, err != nil, err
 	}
 	if err != nil {
@@ -182,39 +177,23 @@ func (op *operation) reread(ctx context.Context, key driver.Key, attempt int) (*
 	return op.head(ctx, key)
 }
 
-// repeated looks for a kept version that was saved with an id.
-func (op *operation) repeated(ctx context.Context, head *item, id string) (driver.Info, bool, error) {
-	if head.ID == id {
-		return head.Info, true, nil
-	}
-	version := int64(0)
-	if n := slices.Index(head.ids, id); n >= 0 {
-		version = head.Version - 1 - int64(n)
-	} else if head.older() > int64(len(head.ids)) {
-		a, err := op.get(ctx, markerKey(head.life, id))
-		if err != nil {
-			return driver.Info{}, false, err
-		}
-		r := &reader{a: a}
-		version = r.number("version")
-	}
-	if version == 0 || head.first == 0 || version < head.first {
-		return driver.Info{}, false, nil
-	}
-	items, complete, err := op.versions(ctx, head, version, version)
-	if err != nil || !complete || items[0].ID != id {
-		return driver.Info{}, false, err
-	}
-	return items[0].Info, true, nil
-}
-
 // check decides a condition.
 func check(m driver.Match, old *item, live bool) error {
-	switch {
-	case m.ID != "" && !live:
-		return &driver.ConflictError{}
-	case live && (m.Absent || m.ID != "" && m.ID != old.ID):
-		return &driver.ConflictError{Current: old.Info}
+	var current driver.Info
+	if live {
+		current = old.Info
+	}
+	if !m.Holds(current) {
+		return &driver.ConflictError{Current: current}
 	}
 	return nil
+}
+
+// headBefore returns the head that did not meet a condition, nil if there is none.
+// Not every server that speaks DynamoDB's protocol returns it.
+func (op *operation) headBefore(ctx context.Context, key driver.Key, before attributes) (*item, error) {
+	if len(before) == 0 {
+		return op.head(ctx, key)
+	}
+	return readItem(key, before)
 }
