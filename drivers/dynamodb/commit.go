@@ -50,9 +50,9 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 	}
 	next.large = goesOn && old.large
 	j := &journal{Key: next.Key}
-	var before []types.WriteRequest
+	var before, swept []types.WriteRequest
 	if goesOn && keep > 1 {
-		if before, err = op.supersede(ctx, old, next, keep); err != nil {
+		if before, swept, err = op.supersede(ctx, old, next, keep); err != nil {
 			return nil, err
 		}
 		if old.first == 0 && old.swept == 0 { // a head that knows of no older versions
@@ -69,6 +69,9 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 		return nil, err
 	}
 	if err := op.write(ctx, append(parts, before...)); err != nil {
+		return nil, err
+	}
+	if err := op.write(ctx, swept); err != nil {
 		return nil, err
 	}
 	if goesOn && keep > 1 && old.sweeps() {
@@ -108,8 +111,9 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 }
 
 // supersede plans the history of the new head: the present one becomes an older
-// version. It returns what is to be written before.
-func (op *operation) supersede(ctx context.Context, old, next *item, keep int) ([]types.WriteRequest, error) {
+// version. It returns what is to be written before, and which versions are removed
+// then.
+func (op *operation) supersede(ctx context.Context, old, next *item, keep int) (requests, versions []types.WriteRequest, err error) {
 	first := old.Version
 	if old.first != 0 {
 		first = old.first
@@ -123,7 +127,6 @@ func (op *operation) supersede(ctx context.Context, old, next *item, keep int) (
 	if first < next.first {
 		next.swept = first
 	}
-	var requests []types.WriteRequest
 	if len(ids) > maxIDs {
 		requests = append(requests, put(marker(old.life, ids[maxIDs], old.Version-maxIDs)))
 	}
@@ -131,13 +134,13 @@ func (op *operation) supersede(ctx context.Context, old, next *item, keep int) (
 		if old.swept != 0 {
 			next.swept = old.swept
 		}
-		return requests, nil
+		return requests, nil, nil
 	}
 	if op.gone == (sweep{old.life, old.first}) {
-		return requests, nil
+		return requests, nil, nil
 	}
 	swept, err := op.removals(ctx, old, old.swept, old.first-1)
-	return append(requests, swept...), err
+	return append(requests, distinct(swept.named)...), swept.versions, err
 }
 
 // sweeps reports whether the save after a head removes what the history has

@@ -50,7 +50,10 @@
 //	load                       1 GetItem         1 read unit per 4 KB
 //	stat                       1 GetItem         as load: DynamoDB counts whole items
 //	delete                     1 DeleteItem      1 write unit a KB
+//	find, by id                1 GetItem for the latest, 2 for an older one (3 beyond the newest hundred)
+//	versions, page of 100      1 GetItem, 1 BatchGetItem; as 101 loads
 //	list, page of 100          1 Query, 1 BatchGetItem; as 100 loads
+//	delete prefix              a list, and 1 DeleteItem for each thread
 //
 // A save changes nothing that the index holds and costs no unit there, but for
 // the first of a thread. With a history a save is a GetItem and two PutItem, of
@@ -106,7 +109,8 @@
 // A write that must be applied once is repeated only where it cannot have been
 // applied: no connection was made, or DynamoDB throttled it. After an answer was
 // lost the driver looks at the head; where somebody else has saved by then, the
-// error is checkpoint.ErrUnavailable.
+// error is checkpoint.ErrUnavailable. So it is where the answer to a deletion on a
+// condition was lost: a thread that is absent then may have been removed by another.
 //
 // # What may stay behind
 //

@@ -114,21 +114,25 @@ func readJournal(a attributes) (*journal, error) {
 	return j, nil
 }
 
-// clean removes what the journal names, and the journal if it was written.
+// clean removes what the journal names, and the journal if it was written. What
+// names others goes last, so that a removal that was cut off finds the rest.
 func (op *operation) clean(ctx context.Context, j *journal) error {
-	var requests []types.WriteRequest
+	var all removals
 	for _, set := range j.Chunks {
-		requests = append(requests, removeParts(set)...)
+		all.named = append(all.named, removeParts(set)...)
 	}
 	if j.From != 0 {
 		head := &item{Info: driver.Info{Key: j.Key, Version: j.Latest}, life: j.Life, large: j.Large}
-		removed, err := op.removals(ctx, head, j.From, j.To)
+		older, err := op.removals(ctx, head, j.From, j.To)
 		if err != nil {
 			return err
 		}
-		requests = append(requests, removed...)
+		all.named, all.versions = append(all.named, older.named...), older.versions
 	}
-	if err := op.write(ctx, distinct(requests)); err != nil || j.ID == "" {
+	if err := op.write(ctx, distinct(all.named)); err != nil {
+		return err
+	}
+	if err := op.write(ctx, all.versions); err != nil || j.ID == "" {
 		return err
 	}
 	return op.write(ctx, []types.WriteRequest{remove(journalKey(j.ID))})
@@ -262,25 +266,40 @@ func (op *operation) journals(ctx context.Context, namespace string) ([]*journal
 	}
 }
 
-// removals returns what removes the older versions from low to high of a life.
-func (op *operation) removals(ctx context.Context, head *item, low, high int64) ([]types.WriteRequest, error) {
-	var requests []types.WriteRequest
+// Removals are what removes older versions. The items that versions alone name,
+// their parts and markers, have to go before the versions do, in a request of their
+// own: of one request DynamoDB may apply any part.
+type removals struct{ named, versions []types.WriteRequest }
+
+// removals returns what removes the older versions from low to high of a life. What
+// cannot be read does not keep the others.
+func (op *operation) removals(ctx context.Context, head *item, low, high int64) (removals, error) {
+	var r removals
 	for v := low; v <= high; v++ {
-		requests = append(requests, remove(versionKey(head.life, v)))
+		r.versions = append(r.versions, remove(versionKey(head.life, v)))
 	}
-	if low > high || !head.large && head.Version-low <= maxIDs {
-		return requests, nil
+	if low > high || !head.large && head.Version-low < maxIDs {
+		return r, nil
 	}
-	// Parts and markers are known by the versions alone.
 	for ; low <= high; low += maxGet {
-		items, _, err := op.older(ctx, head, low, min(high, low+maxGet-1))
-		if err != nil {
-			return nil, err
+		var keys []string
+		for v := low; v <= min(high, low+maxGet-1); v++ {
+			keys = append(keys, versionKey(head.life, v))
 		}
-		for _, i := range items {
-			requests = append(requests, remove(markerKey(head.life, i.ID)))
-			requests = append(requests, removeParts(chunkSet{i.chunks, i.parts})...)
+		found, err := op.getAll(ctx, true, keys, "id", "chunks", "parts", keyAttribute)
+		if err != nil {
+			return removals{}, err
+		}
+		for _, key := range keys {
+			a := &reader{a: found[key]}
+			if id := a.text("id"); id != "" {
+				r.named = append(r.named, remove(markerKey(head.life, id)))
+			}
+			set := chunkSet{a.text("chunks"), int(a.number("parts"))}
+			if 0 < set.Parts && set.Parts <= maxParts {
+				r.named = append(r.named, removeParts(set)...)
+			}
 		}
 	}
-	return requests, nil
+	return r, nil
 }

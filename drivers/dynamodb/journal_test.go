@@ -94,7 +94,7 @@ func TestJournalOfTheHead(t *testing.T) {
 	}
 	next := &item{Info: newInfo(request("t", "y", 2)), payload: []byte("y"), life: head.life}
 	next.Version = 2
-	if _, err := s.supersede(t.Context(), head, next, 2); err != nil {
+	if _, _, err := s.supersede(t.Context(), head, next, 2); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.putOlder(t.Context(), head); err != nil {
