@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ type backend struct {
 	cfg      Config
 	bad      error // of a Config that ParseConfig did not make
 	inflight *backends.Inflight
+	log      *slog.Logger
 
 	mu          sync.Mutex
 	client      *dynamodb.Client      // nil until the first operation
@@ -59,16 +61,20 @@ var (
 	_ driver.Finder          = (*backend)(nil)
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
+	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
 func newBackend(client *dynamodb.Client, cfg Config) *backend {
-	b := &backend{cfg: cfg, bad: cfg.check(), index: cfg.Index}
+	b := &backend{cfg: cfg, bad: cfg.check(), index: cfg.Index, log: slog.Default()}
 	b.inflight = backends.NewInflight(b.release)
 	if client != nil {
 		b.use(client)
 	}
 	return b
 }
+
+// SetLogger implements driver.LoggerSetter.
+func (b *backend) SetLogger(l *slog.Logger) { b.log = l }
 
 // Format implements fmt.Formatter: what the client holds is not printed.
 func (b *backend) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "dynamodb(%s)", b.cfg.Table) }

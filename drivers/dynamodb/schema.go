@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -182,7 +183,7 @@ func (op *operation) enableTTL(ctx context.Context) error {
 	}
 	return op.do(ctx, func(ctx context.Context) error {
 		if done, err := set(ctx); err != nil || done {
-			return err
+			return op.withoutTTL(ctx, err)
 		}
 		_, err := op.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 			TableName:               op.table,
@@ -193,6 +194,20 @@ func (op *operation) enableTTL(ctx context.Context) error {
 				return nil // another process was quicker
 			}
 		}
-		return err
+		return op.withoutTTL(ctx, err)
 	})
+}
+
+// withoutTTL goes on with a warning where a server does not know time to live, or
+// does not let these credentials turn it on: Purge does the same work.
+func (op *operation) withoutTTL(ctx context.Context, err error) error {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		switch api.ErrorCode() {
+		case "AccessDeniedException", "UnknownOperationException":
+			op.log.WarnContext(ctx, "checkpoint: time to live cannot be turned on; run Purge daily, or turn it on for the attribute ttl",
+				"table", op.cfg.Table, "reason", api.ErrorCode())
+			return nil
+		}
+	}
+	return err
 }
