@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test quick lint bench prove findings servers servers-down demo
+.PHONY: help test quick lint bench prove findings servers servers-down demo picture
 
 help: # list the targets
 	@awk -F ': # ' '/^[a-z-]+: # / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,3 +31,8 @@ servers-down: # stop them, and forget what they hold
 
 demo: # an agent that is killed half-way goes on where it was
 	go run ./cmd/checkpoint demo
+
+picture: # docs/demo.svg: the first half of a real run of the demo
+	go build -o $(or $(TMPDIR),/tmp)/checkpoint-picture ./cmd/checkpoint
+	go run ./internal/cli/picture -until '3. ' docs/demo.svg $(or $(TMPDIR),/tmp)/checkpoint-picture demo
+	rm $(or $(TMPDIR),/tmp)/checkpoint-picture
