@@ -47,7 +47,7 @@ var errorCases = []struct {
 		"delete user-123 --if-version 7", "delete a b --if-version 1", "delete --prefix=", "delete --prefix a b", "delete a --dry-run",
 	}},
 	{title: "Keys", lines: []string{"load secret"}},
-	{title: "Other keys", keys: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWE=", lines: []string{"load secret", "load user-123", "rekey"}},
+	{title: "Other keys", keys: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWE=", lines: []string{"load secret", "load user-123", "rekey --prefix secret"}},
 	{title: "Keys that are none", keys: "AAAA", lines: []string{"load secret"}},
 	{title: "Keys that are no base64", keys: "!", lines: []string{"load secret"}},
 	{title: "Whole stores", lines: []string{
