@@ -60,6 +60,7 @@ func (s *suite) cases() []testCase {
 		saveCases(),
 		repeatCases(),
 		conditionCases(),
+		deletionCases(),
 		expiryCases(),
 		historyCases(),
 		listCases(),

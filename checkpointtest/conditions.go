@@ -22,8 +22,14 @@ func conditionCases() []testCase {
 			rule: 4, text: "A conflict carries the Info of the latest checkpoint, never one with the id that was asked for; the zero Info when the thread is absent."},
 		{name: "Raw/Conditions/FormerLife", run: conditionFormerLife,
 			rule: 4, text: "A thread that was deleted and created again never matches an id of its former life."},
+		{name: "Raw/Conditions/Version", run: conditionVersion,
+			rule: 4, text: "A save on condition of a version succeeds where it is the latest, and is a conflict that changes nothing otherwise."},
+		{name: "Raw/Conditions/Exists", run: conditionExists,
+			rule: 4, text: "A save on condition of existence succeeds where the thread is there, and is a conflict that creates nothing otherwise."},
 		{name: "Raw/Conditions/OneOfManyWins", run: conditionOneOfManyWins,
 			rule: 4, text: "Of any number of concurrent saves on one condition exactly one succeeds."},
+		{name: "Raw/Conditions/OneOfManyVersionsWins", run: conditionOneOfManyVersionsWins,
+			rule: 4, text: "Of any number of concurrent saves on one version exactly one succeeds."},
 	}
 }
 
@@ -75,8 +81,8 @@ func conditionOtherID(t *trial) {
 func conditionMissingThread(t *trial) {
 	b := t.open()
 	req := t.request("thread")
-	req.Match.ID = "never-there"
-	for range 2 {
+	for _, match := range []driver.Match{{ID: "never-there"}, {ID: "never-there"}, {Version: 1}, {Version: driver.MaxVersion}, {Exists: true}} {
+		req.Match = match
 		t.same("ConflictError.Current for an absent thread", t.saveConflict(b, req), driver.Info{})
 		t.missing(b, "thread", 0, t.now)
 		t.names(b, driver.ListRequest{})
@@ -113,7 +119,7 @@ func conditionCurrent(t *trial) {
 		req.Now = t.now.Add(time.Duration(i) * time.Minute)
 		last = t.save(b, req)
 	}
-	for _, match := range []driver.Match{{Absent: true}, {ID: "never-there"}} {
+	for _, match := range []driver.Match{{Absent: true}, {ID: "never-there"}, {Version: 2}, {Version: 4}} {
 		req := t.request("thread")
 		req.Match = match
 		req.Now = t.now.Add(time.Hour)
@@ -164,13 +170,70 @@ func conditionFormerLife(t *trial) {
 	}
 }
 
-// conditionOneOfManyWins lets many savers on several handles race for one
-// condition, round after round: first for the absence of the thread, then for
-// its latest id.
+// conditionVersion is tried past the point where versions are compared as texts,
+// and on the numbers of a former life.
+func conditionVersion(t *trial) {
+	b := t.open()
+	for life := range 2 {
+		last := t.grow(b, "thread", 1, 3)[0]
+		for version := int64(1); version <= 12-5*int64(life); version++ {
+			for _, wrong := range []int64{version - 1, version + 1, version + 10, 12, driver.MaxVersion} {
+				if wrong == 0 || wrong == version {
+					continue
+				}
+				req := t.request("thread")
+				req.Keep, req.Match.Version = 3, wrong
+				t.same(fmt.Sprintf("ConflictError.Current of a save on condition of version %d", wrong), t.saveConflict(b, req), last)
+			}
+			t.latest(b, "thread", version, last.ID)
+			req := t.request("thread")
+			req.Keep, req.Match.Version = 3, version
+			if last = t.save(b, req); last.Version != version+1 || last.ID != req.ID {
+				t.Fatalf("Save on condition of version %d, the latest, returned %s, want version %d", version, show(last), version+1)
+			}
+		}
+		t.versions(b, "thread", down(last.Version, last.Version-2)...)
+		t.remove(b, "thread")
+	}
+}
+
+func conditionExists(t *trial) {
+	b := t.open()
+	t.grow(b, "deleted", 2, 2)
+	t.remove(b, "deleted")
+	req := t.request("deleted")
+	req.Match.Exists = true
+	t.same("ConflictError.Current for a deleted thread", t.saveConflict(b, req), driver.Info{})
+	t.missing(b, "deleted", 0, t.now)
+	for version := int64(1); version <= 3; version++ {
+		req := t.request("thread")
+		req.Match.Exists = version > 1
+		if got := t.save(b, req); got.Version != version {
+			t.Fatalf("Save on condition of existence returned %s, want version %d", show(got), version)
+		}
+	}
+}
+
+// conditionOneOfManyWins lets many savers race first for the absence of the
+// thread, then for its latest id.
 func conditionOneOfManyWins(t *trial) {
+	t.race(driver.Match{Absent: true}, func(won driver.Info) driver.Match { return driver.Match{ID: won.ID} })
+}
+
+func conditionOneOfManyVersionsWins(t *trial) {
+	t.race(driver.Match{}, func(won driver.Info) driver.Match { return driver.Match{Version: won.Version} })
+}
+
+// race lets savers on several handles race for one condition, round after round;
+// next is the condition that the winner's checkpoint holds. Where the first is
+// none, a save comes before.
+func (t *trial) race(match driver.Match, next func(driver.Info) driver.Match) {
 	const savers, rounds = 8, 8
 	handles := []*handle{t.open(), t.open()}
-	match := driver.Match{Absent: true}
+	first := int64(0)
+	if match == (driver.Match{}) {
+		match, first = next(t.grow(handles[0], "thread", 1, 1)[0]), 1
+	}
 	for round := range int64(rounds) {
 		type result struct {
 			info driver.Info
@@ -195,7 +258,7 @@ func conditionOneOfManyWins(t *trial) {
 		if len(won) != 1 {
 			t.Fatalf("round %d: %d of %d savers on %+v won, want exactly 1", round, len(won), savers, match)
 		}
-		t.latest(handles[0], "thread", round+1, won[0].ID)
-		match = driver.Match{ID: won[0].ID}
+		t.latest(handles[0], "thread", first+round+1, won[0].ID)
+		match = next(won[0])
 	}
 }

@@ -125,6 +125,12 @@ func expiryConditions(t *trial) {
 		t.Errorf("on an expired thread ConflictError.Current is %s, want the zero Info", show(got))
 	}
 
+	for _, match := range []driver.Match{{Version: 2}, {Exists: true}} {
+		req := t.request("thread")
+		req.Now, req.Match = former.ExpiresAt, match
+		t.same("ConflictError.Current of an expired thread", t.saveConflict(b, req), driver.Info{})
+	}
+
 	absent := t.request("thread")
 	absent.Now = former.ExpiresAt
 	absent.Match.Absent = true

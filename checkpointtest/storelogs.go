@@ -16,6 +16,10 @@ import (
 // are tried with this driver too.
 func storeLogCases() []testCase {
 	return []testCase{
+		{name: "Store/Deletions", run: storeDeletions,
+			rule: 4, text: "IfMatch, IfVersion and IfExists let a deletion through, or return ErrConflict, of IfExists ErrNotFound."},
+		{name: "Store/Versioned", run: storeVersioned,
+			rule: 4, text: "IfVersion and IfExists let a save through or return a conflict with the current Info."},
 		{name: "Store/OwnIDs", run: onBoth(storeOwnIDs),
 			rule: 3, text: "A save or Update with the caller's own id is applied once, and Find finds it."},
 		{name: "Store/Log", run: onBoth(storeLog),
@@ -43,6 +47,54 @@ func onBoth(run func(*trial, opener)) func(*trial) {
 		t.namespace += ".plain"
 		run(t, func(opts ...checkpoint.Option) *checkpoint.Store { return t.storeOn(plain{t.open()}, opts...) })
 	}
+}
+
+func storeDeletions(t *trial) {
+	s := t.store(checkpoint.WithHistory(3))
+	for name, condition := range map[string]checkpoint.Condition{
+		"IfMatch": checkpoint.IfMatch("never-there"), "IfVersion": checkpoint.IfVersion(7), "IfExists": checkpoint.IfExists(),
+	} {
+		want := checkpoint.ErrConflict
+		if name == "IfExists" {
+			want = checkpoint.ErrNotFound
+		}
+		t.is("Store.Delete "+name+" of an absent thread", s.Delete(t.ctx, "thread", condition), want)
+	}
+	for _, condition := range []func(checkpoint.Info) checkpoint.Condition{
+		func(i checkpoint.Info) checkpoint.Condition { return checkpoint.IfMatch(i.ID) },
+		func(i checkpoint.Info) checkpoint.Condition { return checkpoint.IfVersion(i.Version) },
+		func(checkpoint.Info) checkpoint.Condition { return checkpoint.IfExists() },
+	} {
+		first, last := t.put(s, "thread", newAgent(1)), t.put(s, "thread", newAgent(2))
+		t.is("Store.Delete IfMatch of an older id", s.Delete(t.ctx, "thread", checkpoint.IfMatch(first.ID)), checkpoint.ErrConflict)
+		err := s.Delete(t.ctx, "thread", checkpoint.IfVersion(first.Version))
+		t.is("Store.Delete IfVersion of an older version", err, checkpoint.ErrConflict)
+		if c, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
+			t.same("ConflictError.Current", c.Current, last)
+		}
+		t.step(s, "thread", 2, 2)
+		if err := s.Delete(t.ctx, "thread", condition(last)); err != nil {
+			t.Errorf("Store.Delete on a condition that holds: error %v, want nil", err)
+		}
+		_, err = s.Stat(t.ctx, "thread")
+		t.is("Store.Stat after Delete", err, checkpoint.ErrNotFound)
+	}
+}
+
+func storeVersioned(t *trial) {
+	s := t.store()
+	_, err := s.Save(t.ctx, "thread", newAgent(1), checkpoint.IfExists())
+	t.is("Store.Save IfExists of an absent thread", err, checkpoint.ErrConflict)
+	for step := int64(1); step <= 4; step++ {
+		info := t.put(s, "thread", newAgent(step), checkpoint.IfVersion(step-1))
+		_, err = s.Save(t.ctx, "thread", newAgent(9), checkpoint.IfVersion(step-1))
+		t.is("Store.Save IfVersion of the version before", err, checkpoint.ErrConflict)
+		if c, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
+			t.same("ConflictError.Current", c.Current, info)
+		}
+	}
+	t.put(s, "thread", newAgent(5), checkpoint.IfExists())
+	t.step(s, "thread", 5, 5)
 }
 
 func storeOwnIDs(t *trial, open opener) {
