@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
@@ -287,6 +288,7 @@ var brokenPatchers = []struct {
 		})},
 	{"a patch is saved against whatever is there", "Store/Patches/Update",
 		patchesThat(func(ctx context.Context, p *patcher, req *driver.PatchRequest) {
+			time.Sleep(5 * time.Millisecond) // in which the other handles save: it is the fault that is slow, not the test
 			cp := p.present(ctx, *req)
 			req.Previous, req.Match = driver.Previous{ID: cp.ID, Digest: cp.Digest}, driver.Match{}
 		})},
