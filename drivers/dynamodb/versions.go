@@ -102,12 +102,24 @@ func (b *backend) versionsPage(ctx context.Context, r *versionReader) ([]*read, 
 		return nil, false, err
 	}
 	page, err := op.taken(ctx, r, head, wanted, keys, found, rest)
-	return page, true, err
+	return page, !r.over(head, page), err
 }
 
-// wanted returns the versions of the next page, in the order of the loop.
-func (r *versionReader) wanted(head *item) []int64 {
-	low, high := max(r.From, 1), head.Version
+// over reports whether a page ends with the last version of the loop, as the head
+// that was read for it says. What is saved afterwards is not looked for.
+func (r *versionReader) over(head *item, page []*read) bool {
+	if len(page) == 0 {
+		return false
+	}
+	low, high := r.bounds(head)
+	last := page[len(page)-1].item.Version
+	return r.Newest && last <= low || !r.Newest && last >= high
+}
+
+// bounds returns the lowest and the highest version of the loop that the head says
+// are kept.
+func (r *versionReader) bounds(head *item) (low, high int64) {
+	low, high = max(r.From, 1), head.Version
 	if head.first != 0 {
 		low = max(low, head.first)
 	} else {
@@ -116,6 +128,12 @@ func (r *versionReader) wanted(head *item) []int64 {
 	if r.To != 0 {
 		high = min(high, r.To)
 	}
+	return low, high
+}
+
+// wanted returns the versions of the next page, in the order of the loop.
+func (r *versionReader) wanted(head *item) []int64 {
+	low, high := r.bounds(head)
 	switch {
 	case !r.begun:
 	case r.Newest:

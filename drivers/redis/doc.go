@@ -1,4 +1,4 @@
-// Package redis is the checkpoint driver for Redis 6.0 and later and Valkey: a
+// Package redis is the checkpoint driver for Redis 6.2 and later and Valkey: a
 // single server, Sentinel, or Cluster, without modules.
 //
 //	import _ "github.com/go-ckpt/checkpoint/drivers/redis"

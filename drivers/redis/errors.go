@@ -125,7 +125,7 @@ func network(err error) string {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "the server does not answer"
 	case errors.Is(err, io.EOF):
-		return "the server has closed the connection (if it speaks TLS on this port, the scheme is rediss)"
+		return "the server has closed the connection (where that happens at the first try, it may speak TLS on this port: the scheme is then rediss)"
 	}
 	return shorten(err.Error())
 }

@@ -58,6 +58,9 @@ func TestRead(t *testing.T) {
 	}
 	for _, n := range []int{5, 12, 25} {
 		c, err := l.Read(ctx, "talk")
+		if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
+			t.Fatal(err)
+		}
 		fill(t, l, c.Events, n)
 		if c, err = l.Read(ctx, "talk"); err != nil || c.Events != n || c.Words != 2*n || c.Last.ID != fmt.Sprint("e", n) {
 			t.Errorf("with %d events Read = %+v, %v", n, c, err)

@@ -115,6 +115,32 @@ func rows(ctx context.Context) map[string]operation {
 			return nil
 		}},
 		"save if absent": {remove("absent"), save("absent", 1, checkpoint.IfAbsent())},
+		"save if version": {func(s *checkpoint.Store) (err error) {
+			latest, err = s.Save(ctx, "match", 1)
+			return err
+		}, func(s *checkpoint.Store) error {
+			_, err := s.Save(ctx, "match", 2, checkpoint.IfVersion(latest.Version))
+			return err
+		}},
+		"delete if match": {func(s *checkpoint.Store) (err error) {
+			latest, err = s.Save(ctx, "match", 1)
+			return err
+		}, func(s *checkpoint.Store) error { return s.Delete(ctx, "match", checkpoint.IfMatch(latest.ID)) }},
+		"find, history 20": {func(s *checkpoint.Store) (err error) {
+			latest, err = s.Save(ctx, "history", 1)
+			return errors.Join(err, save("history", 1)(s))
+		}, func(s *checkpoint.Store) error {
+			_, err := s.Find(ctx, "history", latest.ID)
+			return err
+		}},
+		"versions, history 20": {save("history", 1), func(s *checkpoint.Store) error {
+			for _, err := range s.Versions(ctx, "history", checkpoint.VersionsOptions{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
 		"load":           {save("thread", 1), load("thread")},
 		"load of 100 KB": {save("large", large), load("large")},
 		"load version": {func(s *checkpoint.Store) (err error) {
