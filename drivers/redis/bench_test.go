@@ -7,17 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	"github.com/redis/go-redis/v9"
 )
-
-func BenchmarkSuite(b *testing.B) {
-	dsn := testserver.Redis(b)
-	checkpointtest.Benchmark(b, func(b testing.TB) driver.Backend { return openDSN(b, dsn) })
-}
 
 // BenchmarkAgainstBareClient measures each operation beside the fewest bare
 // go-redis commands that move the same bytes, taking turns on one server, and

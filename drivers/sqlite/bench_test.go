@@ -11,15 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
-
-func BenchmarkSQLite(b *testing.B) {
-	file := filepath.Join(b.TempDir(), "agents.db")
-	checkpointtest.Benchmark(b, func(b testing.TB) driver.Backend { return open(b, file) })
-}
 
 // BenchmarkFloor measures the driver beside the fewest statements that move
 // the same bytes with the same durability through database/sql: one prepared

@@ -85,3 +85,25 @@ func latest(ctx context.Context, b driver.Backend, thread string) (driver.Info, 
 	}
 	return driver.Info{}, false, nil
 }
+
+func open(t testing.TB, dsn string) driver.Backend {
+	t.Helper()
+	b, err := sqlite.Driver{}.Open(dsn)
+	if err != nil {
+		t.Fatalf("Open(%q): %v", dsn, err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// given opens a pool as an application would.
+func given(t testing.TB, dsn string, connections int) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(connections)
+	return db
+}

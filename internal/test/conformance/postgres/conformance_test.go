@@ -1,12 +1,25 @@
-package postgres
+package postgres_test
 
 import (
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/postgres"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
+
+func TestMain(m *testing.M) { testserver.Main(m) }
+
+func open(t testing.TB, dsn string) driver.Backend {
+	t.Helper()
+	b, err := postgres.Driver{}.Open(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
 
 var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter")
 

@@ -1,56 +1,62 @@
-package redis
+package redis_test
 
 import (
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/drivers/redis"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
-	"github.com/redis/go-redis/v9"
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }
 
 // openDSN returns a handle on a database.
-func openDSN(t testing.TB, dsn string) *backend {
+func openDSN(t testing.TB, dsn string) driver.Backend {
 	t.Helper()
-	b, err := Driver{}.Open(dsn)
+	b, err := redis.Driver{}.Open(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
-	return b.(*backend)
+	return b
 }
 
-// withClient hands a plain client to New, with its own ideas about contexts.
+// It leaves goroutines behind when a client is closed.
+var withoutNotifications = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+
+// withClient hands a plain client to New, as an application would make it, with its
+// own ideas about contexts.
 func withClient(t testing.TB, dsn string) driver.Backend {
-	return New(clientOf(t, dsn), Config{Prefix: "client:"})
-}
-
-// clientOf returns a client for the server of a DSN, as an application would
-// make it.
-func clientOf(t testing.TB, dsn string) redis.UniversalClient {
 	t.Helper()
-	cfg, err := ParseConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
+	var client goredis.UniversalClient
+	if url, ok := strings.CutPrefix(dsn, "redis+cluster"); ok {
+		options, err := goredis.ParseClusterURL("redis" + url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.MaintNotificationsConfig = withoutNotifications
+		client = goredis.NewClusterClient(options)
+	} else {
+		options, err := goredis.ParseURL(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.MaintNotificationsConfig = withoutNotifications
+		client = goredis.NewClient(options)
 	}
-	client := redis.NewUniversalClient(&redis.UniversalOptions{
-		Addrs: cfg.options.Addrs, MasterName: cfg.options.MasterName, IsClusterMode: cfg.topology == cluster,
-		Username: cfg.options.Username, Password: cfg.options.Password, DB: cfg.options.DB, TLSConfig: cfg.options.TLSConfig,
-		// It leaves goroutines behind when a client is closed.
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
 	t.Cleanup(func() { client.Close() })
-	return client
+	return redis.New(client, redis.Config{Prefix: "client:"})
 }
 
 // TestConformance runs the suite on every topology, with clients of our own and
 // with those of an application. It is not parallel: the suite counts goroutines.
 func TestConformance(t *testing.T) {
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody answers
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, and no answer comes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,4 +92,9 @@ func TestConformance(t *testing.T) {
 				checkpointtest.Unreachable(c.open(c.unreachable)))
 		})
 	}
+}
+
+func BenchmarkSuite(b *testing.B) {
+	dsn := testserver.Redis(b)
+	checkpointtest.Benchmark(b, func(b testing.TB) driver.Backend { return openDSN(b, dsn) })
 }

@@ -23,7 +23,7 @@ func TestConformanceIncremental(t *testing.T) {
 		checkpointtest.Cases(func(name string) bool { return strings.HasPrefix(name, "Store/") }))
 }
 
-func BenchmarkDriver(b *testing.B) { checkpointtest.Benchmark(b, openShared()) }
+func BenchmarkSuite(b *testing.B) { checkpointtest.Benchmark(b, openShared()) }
 
 // openShared returns a function that opens handles on one store.
 func openShared() func(testing.TB) driver.Backend {

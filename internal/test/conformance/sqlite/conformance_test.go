@@ -11,7 +11,7 @@ import (
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 )
 
-// everything is every optional interface there is.
+// everything is every optional interface that the driver has.
 var everything = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter")
 
 func open(t testing.TB, dsn string) driver.Backend {
@@ -62,4 +62,9 @@ func given(t testing.TB, dsn string, connections int) *sql.DB {
 	t.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(connections)
 	return db
+}
+
+func BenchmarkSuite(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "agents.db")
+	checkpointtest.Benchmark(b, func(b testing.TB) driver.Backend { return open(b, file) })
 }
