@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // batch is how many threads are visited under the lock at a time.
@@ -63,7 +62,7 @@ func (s *store) listBatch(req driver.ListRequest, from string) (infos []driver.I
 		}
 		seen++
 		if c := ns.threads[name].latest(); !c.Expired(req.Now) {
-			infos = append(infos, backends.CloneInfo(c.Info))
+			infos = append(infos, cloneInfo(c.Info))
 		}
 	}
 	return infos, "", false
@@ -77,7 +76,7 @@ func (b *backend) history(ctx context.Context, req driver.HistoryRequest) iter.S
 			return
 		}
 		for _, c := range s.kept(req) {
-			if !yield(backends.CloneInfo(c.Info), nil) {
+			if !yield(cloneInfo(c.Info), nil) {
 				return
 			}
 		}

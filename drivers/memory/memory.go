@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/driver/dsn"
-	"github.com/go-ckpt/checkpoint/internal/names"
 )
 
 func init() { checkpoint.Register("memory", new(Driver)) }
@@ -24,6 +24,9 @@ type Driver struct {
 	mu    sync.Mutex
 	named map[string]*store
 }
+
+// validName matches the names that a shared store can have.
+var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // Open implements driver.Driver.
 func (d *Driver) Open(name string) (driver.Backend, error) {
@@ -39,9 +42,9 @@ func (d *Driver) Open(name string) (driver.Backend, error) {
 		return New(), nil
 	}
 	shared, ok := strings.CutPrefix(base, "memory:")
-	if !ok || names.CheckNamespace(shared) != nil {
-		return nil, fmt.Errorf(`%w DSN: want "" for a private store or "memory:NAME" for a shared one, where NAME is 1 to %d of A-Z a-z 0-9 . _ -`,
-			driver.ErrInvalid, names.MaxNamespace)
+	if !ok || !validName.MatchString(shared) {
+		return nil, fmt.Errorf(`%w DSN: want "" for a private store or "memory:NAME" for a shared one, where NAME is 1 to 128 of A-Z a-z 0-9 . _ -`,
+			driver.ErrInvalid)
 	}
 	return newBackend(d.store(shared), false), nil
 }

@@ -2,12 +2,13 @@ package memory
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // A store holds the threads of all namespaces. Every operation takes the one
@@ -127,7 +128,7 @@ func (s *store) save(req driver.PatchRequest) (driver.Info, error) {
 	// Rule 3 comes before the condition: a repeated save is no conflict.
 	if t != nil {
 		if c := t.withID(req.ID); c != nil {
-			return backends.CloneInfo(c.Info), nil
+			return cloneInfo(c.Info), nil
 		}
 	}
 	if err := check(req.Match, t); err != nil {
@@ -138,7 +139,7 @@ func (s *store) save(req driver.PatchRequest) (driver.Info, error) {
 	}
 
 	if t != nil && t.latest().Version >= driver.MaxVersion {
-		return driver.Info{}, backends.ErrHighestVersion
+		return driver.Info{}, errHighestVersion
 	}
 
 	c := &driver.Checkpoint{
@@ -149,7 +150,7 @@ func (s *store) save(req driver.PatchRequest) (driver.Info, error) {
 			Size:      len(req.Payload),
 			Encoding:  req.Encoding,
 			Base:      req.Base,
-			Metadata:  backends.CloneMetadata(req.Metadata),
+			Metadata:  cloneMetadata(req.Metadata),
 			CreatedAt: req.Now,
 			SavedAt:   req.Now,
 			ExpiresAt: req.ExpiresAt,
@@ -165,7 +166,7 @@ func (s *store) save(req driver.PatchRequest) (driver.Info, error) {
 		s.put(req.Key, t) // in place of what an expired life has left
 	}
 	t.add(c, req.Keep)
-	return backends.CloneInfo(c.Info), nil
+	return cloneInfo(c.Info), nil
 }
 
 // check decides a condition; t is the live thread, or nil.
@@ -177,11 +178,11 @@ func check(m driver.Match, t *thread) error {
 	if m.Holds(current) {
 		return nil
 	}
-	return &driver.ConflictError{Current: backends.CloneInfo(current)}
+	return &driver.ConflictError{Current: cloneInfo(current)}
 }
 
 func (s *store) importCheckpoint(req driver.ImportRequest) error {
-	c := &driver.Checkpoint{Info: backends.CloneInfo(req.Info), Payload: bytes.Clone(req.Payload)}
+	c := &driver.Checkpoint{Info: cloneInfo(req.Info), Payload: bytes.Clone(req.Payload)}
 	c.Size = len(c.Payload)
 
 	s.mu.Lock()
@@ -194,7 +195,7 @@ func (s *store) importCheckpoint(req driver.ImportRequest) error {
 	case t.version(c.Version) != nil && t.version(c.Version).ID == c.ID:
 		return nil
 	case t.latest().Version >= c.Version:
-		return &driver.ConflictError{Current: backends.CloneInfo(t.latest().Info)}
+		return &driver.ConflictError{Current: cloneInfo(t.latest().Info)}
 	case t.latest().Version < c.Version-1:
 		t.versions, t.needed = nil, nil // a gap would separate them from c
 	}
@@ -229,7 +230,7 @@ func (s *store) load(req driver.LoadRequest) (driver.Checkpoint, error) {
 	if c == nil {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
-	loaded := driver.Checkpoint{Info: backends.CloneInfo(c.Info), Payload: bytes.Clone(c.Payload), Digest: c.Digest}
+	loaded := driver.Checkpoint{Info: cloneInfo(c.Info), Payload: bytes.Clone(c.Payload), Digest: c.Digest}
 	for _, l := range links {
 		loaded.Links = append(loaded.Links, driver.Link{
 			Version: l.Version, ID: l.ID, Encoding: l.Encoding, Base: l.Base, Payload: bytes.Clone(l.Payload),
@@ -260,8 +261,25 @@ func (s *store) find(req driver.FindRequest) (driver.Info, error) {
 	defer s.mu.RUnlock()
 	if t := s.live(req.Key, req.Now); t != nil {
 		if c := t.withID(req.ID); c != nil {
-			return backends.CloneInfo(c.Info), nil
+			return cloneInfo(c.Info), nil
 		}
 	}
 	return driver.Info{}, driver.ErrNotFound
+}
+
+// errHighestVersion is the error of a save to a thread that cannot count further.
+var errHighestVersion = fmt.Errorf("%w save: the thread has reached the highest version, %d", driver.ErrInvalid, int64(driver.MaxVersion))
+
+// cloneMetadata returns a copy of m, nil if m is empty.
+func cloneMetadata(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return maps.Clone(m)
+}
+
+// cloneInfo returns an Info that shares nothing with i.
+func cloneInfo(i driver.Info) driver.Info {
+	i.Metadata = cloneMetadata(i.Metadata)
+	return i
 }

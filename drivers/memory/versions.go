@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // versions collects a page under the lock and yields it without. A page refers
@@ -29,7 +28,7 @@ func (b *backend) versions(ctx context.Context, req driver.VersionsRequest) iter
 			}
 			life = t
 			for _, c := range page {
-				if !yield(driver.Checkpoint{Info: backends.CloneInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil) {
+				if !yield(driver.Checkpoint{Info: cloneInfo(c.Info), Payload: bytes.Clone(c.Payload)}, nil) {
 					return
 				}
 			}
