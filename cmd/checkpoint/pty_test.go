@@ -284,11 +284,11 @@ func TestProgressOnTerminal(t *testing.T) {
 			t.Errorf("%q: exit status %d, and what stays on the screen is\n%s\nwant %q and no bar", test.args, status, last, test.final)
 		}
 	}
-	if output, _ := onTerminal(t, url, nil, "export", file).end(); !strings.Contains(output, "/400") && !strings.Contains(output, "%") {
+	if output, _ := onTerminal(t, url, nil, "export", file, "--force").end(); !strings.Contains(output, "/400") && !strings.Contains(output, "%") {
 		t.Errorf("the bar never knew its total: %q", output)
 	}
 	for _, quiet := range []string{"--quiet", "--json"} {
-		if output, _ := onTerminal(t, url, nil, "export", file, quiet).end(); strings.Contains(output, "exporting") {
+		if output, _ := onTerminal(t, url, nil, "export", file, "--force", quiet).end(); strings.Contains(output, "exporting") {
 			t.Errorf("export %s shows progress: %q", quiet, output)
 		}
 	}

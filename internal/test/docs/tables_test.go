@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os/exec"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,7 +174,7 @@ func TestErrorTable(t *testing.T) {
 func TestMap(t *testing.T) {
 	t.Parallel()
 	text := find(t, "docs/map.md").text
-	out, err := exec.Command("go", "list", "-C", root, "-f", "{{.Dir}}", "./...").Output()
+	out, err := exec.Command("go", "list", "-C", root, "-f", "{{.ImportPath}}", "./...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +183,6 @@ func TestMap(t *testing.T) {
 		t.Fatalf("found %d packages, which cannot be all", len(packages))
 	}
 	for _, dir := range packages {
-		dir = filepath.ToSlash(dir)
 		name := path.Base(dir)
 		switch {
 		case strings.Contains(dir, "/internal/cli/"), strings.Contains(dir, "/internal/test/testserver/"), strings.Contains(dir, "/examples/"):
