@@ -38,5 +38,5 @@ func ExampleParseConfig() {
 	fmt.Println(err)
 	// Output:
 	// agents.db agent_checkpoints normal 10s <nil>
-	// invalid DSN: unknown word "sync"; this driver's words: busy_timeout, synchronous, table_name; every driver's: compress, history, max_state_size, namespace, ttl
+	// invalid DSN: unknown word "sync"; this driver's words: allow_links, busy_timeout, synchronous, table_name; every driver's: compress, history, incremental, max_state_size, namespace, ttl
 }
