@@ -61,8 +61,9 @@ func growth(t *testing.T, s *subject) section {
 	mb := func(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
 	out := section{
 		title: s.name + ", a growing conversation",
-		text: fmt.Sprintf("%d steps of 2 KB more each, history %d. Written: %s. Stored: %s. The bare client overwrites one state and keeps no history, "+
-			"so its time is what moving the states costs; the rest is the driver's, most of it for keeping the older ones.", *steps, history, s.writtenIs, s.storedIs),
+		about: fmt.Sprintf("A conversation of %d steps of 2 KB more each, history %d. The bare client overwrites one state and keeps no history, "+
+			"so its time is what moving the states costs; the rest is the driver's, most of it for keeping the older ones.", *steps, history),
+		text:  fmt.Sprintf("Written: %s. Stored: %s.", s.writtenIs, s.storedIs),
 		table: "| | |\n|---|---:|\n",
 	}
 	row := func(name, value string) { out.table += "| " + name + " | " + value + " |\n" }

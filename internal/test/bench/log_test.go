@@ -68,8 +68,9 @@ func logging(t *testing.T, s *subject) section {
 	write, read := bare.Does()
 	out := section{
 		title: s.name + ", an event log",
-		text: fmt.Sprintf("Events of 1 KB, one a version, history=all, appended on the condition of the version, to a log of %d. "+
-			"The floor of an append is one bare %s, that of reading all events one bare %s of the same bytes.", *versions, write, read),
+		about: fmt.Sprintf("A thread as an event log: events of 1 KB, one a version, history=all, appended on the condition of the version, to a log of %d. "+
+			"The floor is what the database itself offers for a log.", *versions),
+		text: fmt.Sprintf("The floor of an append is one bare %s, that of reading all events one bare %s of the same bytes.", write, read),
 	}
 	out.results = append(out.results, compare(t, "append an event", eventSize, 1, *length, appendOurs, appendFloor))
 	for floor < ours { // as long as the other, for the reading

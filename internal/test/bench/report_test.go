@@ -16,12 +16,13 @@ type page struct {
 	sections []section
 }
 
-// A section is what one piece found: results, or a table of its own.
+// A section is what one piece found: results, or a table of its own. What about
+// says holds for all pieces of a kind, and is printed before the first of them.
 type section struct {
-	title, text string
-	results     []result
-	table       string
-	took        time.Duration
+	title, about, text string
+	results            []result
+	table              string
+	took               time.Duration
 }
 
 func (p *page) write(path string) error {
@@ -37,8 +38,14 @@ block divided by its calls. Payloads are the JSON of a conversation of an agent.
 round trip costs next to nothing here; over a network the ratios come closer to 1. A target is the most that a ratio
 should be, where one was set.
 `, p.began.UTC().Format("2006-01-02"), processor(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), loadAtStart)
+	said := make(map[string]bool)
 	for _, s := range p.sections {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", s.title, s.text, s.table)
+		text := s.text
+		if s.about != "" && !said[s.about] {
+			said[s.about] = true
+			text = s.about + "\n\n" + text
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s", s.title, text, s.table)
 		if len(s.results) > 0 {
 			b.WriteString("| operation | state | callers | median | floor | ratio | target | |\n|---|---:|---:|---:|---:|---:|---:|---|\n")
 		}

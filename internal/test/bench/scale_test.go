@@ -45,10 +45,11 @@ func scale(t *testing.T, open func() *subject) section {
 	}
 	heap := streamed(t, largest, counts[len(counts)-1])
 	out.results = append(out.results, longHistory(t, small)...)
-	out.text = fmt.Sprintf("The floor is the same driver with %d threads, and for versions a thread of 2. "+
-		"What grows with the store is what does not fit into caches: threads are visited in an order far from theirs, so that each save and each page "+
-		"touches other pages of the database. Listing all %d names held %.1f MB of heap at most; the limit is %d MB.",
-		counts[0], counts[len(counts)-1], float64(heap)/(1<<20), heapLimit>>20)
+	out.about = "Here the floor is the same driver on a small store, and for versions on a thread of 2. " +
+		"What grows with the store is what does not fit into caches: threads are visited in an order far from theirs, so that each save and each page " +
+		"touches other pages of the database."
+	out.text = fmt.Sprintf("%s: the small store has %d threads. Listing all %d names of the largest held %.1f MB of heap at most; the limit is %d MB.",
+		small.name, counts[0], counts[len(counts)-1], float64(heap)/(1<<20), heapLimit>>20)
 	return out
 }
 

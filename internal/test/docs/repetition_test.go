@@ -21,9 +21,6 @@ func TestReadmeLength(t *testing.T) {
 func TestRepetition(t *testing.T) {
 	t.Parallel()
 	for _, p := range pages(t) {
-		if p.name == "docs/certified.md" || p.name == "BENCHMARKS.md" {
-			continue // written by a program from its measurements
-		}
 		seen := map[string]bool{}
 		for _, h := range p.headings() {
 			if seen[h] && p.name != "CHANGELOG.md" { // in which each version has them
@@ -34,7 +31,7 @@ func TestRepetition(t *testing.T) {
 	}
 	where := map[string]string{}
 	for _, p := range pages(t) {
-		if p.name == "docs/certified.md" || p.name == "BENCHMARKS.md" || strings.HasPrefix(p.name, ".github/") {
+		if strings.HasPrefix(p.name, ".github/") {
 			continue
 		}
 		for _, paragraph := range paragraphs(p.text) {
