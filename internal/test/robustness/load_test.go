@@ -130,7 +130,8 @@ func wander(t *testing.T, d *deployment, interrupted bool) {
 }
 
 // TestManySaves saves from many goroutines at once over one handle and its pool
-// of the usual size; none fails and none is lost. -proof.saves sets how many.
+// of the usual size; none is refused and none is lost. DynamoDB alone may refuse
+// what is too much for it. -proof.saves sets how many.
 func TestManySaves(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *deployment) {
 		store := checkpoint.New(d.handle(t), checkpoint.WithNamespace("many"))
@@ -161,7 +162,7 @@ func TestManySaves(t *testing.T) {
 		if least := int64(*proofSaves) - overloaded.Load(); total < least || total > int64(*proofSaves) {
 			t.Errorf("%d saves were applied, want %d to %d", total, least, *proofSaves)
 		}
-		if d.driver == "postgres" && overloaded.Load() > 0 {
+		if d.driver != "dynamodb" && overloaded.Load() > 0 {
 			t.Errorf("%d saves of %d were refused, want all to wait for their turn", overloaded.Load(), *proofSaves)
 		}
 		t.Logf("%d saves at once, %d refused as too many", *proofSaves, overloaded.Load())
