@@ -3,6 +3,7 @@ package robustness
 import (
 	"context"
 	"crypto/rand"
+	"iter"
 	mathrand "math/rand/v2"
 	"sync"
 	"time"
@@ -25,6 +26,12 @@ var broken = []struct {
 	{"applied twice", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return &doubleSaves{b, sometimes(r, 20)} }},
 	{"expired and visible", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return slowClock{b} }},
 	{"delete that comes back", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return &lazyDeletes{b, sometimes(r, 3)} }},
+	{"deletion without its condition", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return rashDeletes{b} }},
+	{"save without its version", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return rashSaves{b} }},
+	{"version left out", func(b driver.Backend, r *mathrand.Rand) driver.Backend {
+		return gaps{b, b.(driver.VersionReader)}
+	}},
+	{"prefix that stops early", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return lazyPrefixes{b} }},
 	{"metadata of another", func(b driver.Backend, r *mathrand.Rand) driver.Backend { return &mixedSaves{b, sometimes(r, 20)} }},
 }
 
@@ -118,6 +125,50 @@ func (b *lazyDeletes) Delete(ctx context.Context, req driver.DeleteRequest) erro
 		return nil
 	}
 	return b.Backend.Delete(ctx, req)
+}
+
+type rashDeletes struct{ driver.Backend }
+
+func (b rashDeletes) Delete(ctx context.Context, req driver.DeleteRequest) error {
+	req.Match = driver.Match{}
+	return b.Backend.Delete(ctx, req)
+}
+
+type rashSaves struct{ driver.Backend }
+
+func (b rashSaves) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	req.Match.Version = 0
+	return b.Backend.Save(ctx, req)
+}
+
+type gaps struct {
+	driver.Backend
+	versions driver.VersionReader
+}
+
+// Versions leaves out the second.
+func (b gaps) Versions(ctx context.Context, req driver.VersionsRequest) iter.Seq2[driver.Checkpoint, error] {
+	return func(yield func(driver.Checkpoint, error) bool) {
+		n := 0
+		for cp, err := range b.versions.Versions(ctx, req) {
+			if n++; n != 2 && !yield(cp, err) {
+				return
+			}
+		}
+	}
+}
+
+type lazyPrefixes struct{ driver.Backend }
+
+// DeletePrefix removes one thread and is content.
+func (b lazyPrefixes) DeletePrefix(ctx context.Context, req driver.DeletePrefixRequest) (int64, error) {
+	for info, err := range b.List(ctx, driver.ListRequest{Namespace: req.Namespace, Prefix: req.Prefix, Limit: 1, Now: req.Now}) {
+		if err != nil {
+			return 0, err
+		}
+		return 1, b.Delete(ctx, driver.DeleteRequest{Key: info.Key, Now: req.Now})
+	}
+	return 0, nil
 }
 
 type mixedSaves struct {

@@ -95,11 +95,12 @@ func (v *verdict) check(t testing.TB, r *round, model porcupine.Model, lossy boo
 		if lossy {
 			break
 		}
-		switch porcupine.CheckOperationsTimeout(model, h.ops[thread], 30*time.Second) {
+		ops := settled(h.ops[thread], h.indexLag)
+		switch porcupine.CheckOperationsTimeout(model, ops, 30*time.Second) {
 		case porcupine.Unknown:
 			v.undecided++
 		case porcupine.Illegal:
-			v.problems = append(v.problems, fmt.Sprintf("thread %q is not linearizable:\n%s", thread, explain(t, model, h.ops[thread])))
+			v.problems = append(v.problems, fmt.Sprintf("thread %q is not linearizable:\n%s", thread, explain(t, model, ops)))
 		}
 	}
 	if len(v.problems) > 0 && v.failed == 0 {
@@ -143,7 +144,7 @@ func until(ops []porcupine.Operation, moment int64) []porcupine.Operation {
 		case op.Call > moment:
 			continue
 		case op.Return <= moment:
-		case kind == "save" || kind == "delete" || kind == "purge":
+		case kind == "save" || kind == "delete" || kind == "prefix" || kind == "purge":
 			op.Return, op.Output = forever, reply{open: true}
 		default:
 			continue
@@ -189,6 +190,11 @@ func TestModel(t *testing.T) {
 	}
 	save := func(v version, m driver.Match) call { return call{kind: "save", save: v, match: m} }
 	load := call{kind: "load"}
+	remove := func(m driver.Match) call { return call{kind: "delete", match: m} }
+	find := func(id string) call { return call{kind: "find", save: version{id: id}} }
+	second := numbered(b, 2, 1)
+	first := at(1, 2, save(a, driver.Match{}), ok(numbered(a, 1, 1)))
+	next := at(3, 4, save(b, driver.Match{}), ok(second))
 	for _, test := range []struct {
 		name    string
 		history []porcupine.Operation
@@ -218,10 +224,50 @@ func TestModel(t *testing.T) {
 			at(1, 2, save(a, driver.Match{}), ok(numbered(a, 1, 1))), at(3, 4, save(a, driver.Match{Absent: true}), ok(numbered(a, 1, 1)))}, true},
 		{"no conflict of its own", []porcupine.Operation{
 			at(1, 2, save(a, driver.Match{Absent: true}), reply{failed: true})}, false},
+		{"save on its version", []porcupine.Operation{first,
+			at(3, 4, save(b, driver.Match{Version: 1}), ok(second))}, true},
+		{"save on another version", []porcupine.Operation{first,
+			at(3, 4, save(b, driver.Match{Version: 2}), ok(second))}, false},
+		{"save of what exists", []porcupine.Operation{first,
+			at(3, 4, save(b, driver.Match{Exists: true}), ok(second))}, true},
+		{"save of what does not exist", []porcupine.Operation{
+			at(1, 2, save(a, driver.Match{Exists: true}), ok(numbered(a, 1, 1)))}, false},
+		{"another state with the same id", []porcupine.Operation{first,
+			at(3, 4, save(version{id: "a", saved: 2}, driver.Match{Version: 7}), ok(numbered(a, 1, 1)))}, true},
+		{"another state with the same id that is saved", []porcupine.Operation{first,
+			at(3, 4, save(version{id: "a", saved: 2}, driver.Match{}), ok(numbered(version{id: "a", saved: 2}, 2, 1)))}, false},
+		{"deletion on its version", []porcupine.Operation{first,
+			at(3, 4, remove(driver.Match{Version: 1}), ok()), at(5, 6, load, reply{failed: true})}, true},
+		{"deletion on another id", []porcupine.Operation{first, at(3, 4, remove(driver.Match{ID: "b"}), ok())}, false},
+		{"deletion of nothing", []porcupine.Operation{at(1, 2, remove(driver.Match{Exists: true}), ok())}, false},
+		{"refused deletion that removes", []porcupine.Operation{first,
+			at(3, 4, remove(driver.Match{ID: "b"}), reply{failed: true}), at(5, 6, load, reply{failed: true})}, false},
+		{"deletion that is refused without reason", []porcupine.Operation{first,
+			at(3, 4, remove(driver.Match{Exists: true}), reply{failed: true})}, false},
+		{"find", []porcupine.Operation{first, next, at(5, 6, find("a"), ok(numbered(a, 1, 1)))}, true},
+		{"find of another", []porcupine.Operation{first, next, at(5, 6, find("a"), ok(second))}, false},
+		{"find that misses", []porcupine.Operation{first, at(3, 4, find("a"), reply{failed: true})}, false},
+		{"versions", []porcupine.Operation{first, next, at(5, 6, call{kind: "versions"}, ok(numbered(a, 1, 1), second))}, true},
+		{"versions, the newest", []porcupine.Operation{first, next,
+			at(5, 6, call{kind: "versions", descending: true, number: 1}, ok(second))}, true},
+		{"versions from the second", []porcupine.Operation{first, next,
+			at(5, 6, call{kind: "versions", from: 2}, ok(numbered(a, 1, 1), second))}, false},
+		{"versions to the first", []porcupine.Operation{first, next,
+			at(5, 6, call{kind: "versions", to: 1}, ok(numbered(a, 1, 1), second))}, false},
+		{"versions that miss one", []porcupine.Operation{first, next, at(5, 6, call{kind: "versions"}, ok(second))}, false},
+		{"versions beside a save", []porcupine.Operation{first, at(3, 6, save(b, driver.Match{}), ok(second)),
+			at(4, 5, call{kind: "versions"}, ok(second))}, true},
+		{"versions of nothing beside a save", []porcupine.Operation{at(1, 6, save(a, driver.Match{}), ok(numbered(a, 1, 1))),
+			at(2, 3, call{kind: "versions"}, ok(second))}, false},
+		{"deletion by prefix", []porcupine.Operation{first, at(3, 4, call{kind: "prefix"}, ok()), at(5, 6, load, reply{failed: true})}, true},
+		{"deletion by prefix that misses one", []porcupine.Operation{first,
+			at(3, 4, call{kind: "prefix"}, ok()), at(5, 6, load, ok(numbered(a, 1, 1)))}, false},
+		{"deletion by prefix beside a save", []porcupine.Operation{first, at(3, 6, save(b, driver.Match{}), ok(second)),
+			at(4, 5, call{kind: "prefix"}, ok()), at(7, 8, load, ok(second))}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := porcupine.CheckOperations(linearizability(), test.history); got != test.want {
+			if got := porcupine.CheckOperations(linearizability(), settled(test.history, false)); got != test.want {
 				t.Errorf("linearizable = %v, want %v", got, test.want)
 			}
 		})

@@ -35,12 +35,16 @@ func (t thread) latest() version { return t[len(t)-1] }
 
 // A call is the input of an operation on one thread.
 type call struct {
-	kind   string // save, load, stat, history, newest, delete, purge
+	kind   string // save, load, stat, find, history, newest, versions, delete, prefix, purge
 	now    int64
-	number int64 // load: the version, 0 for the latest; newest: how many
+	number int64 // load: the version, 0 for the latest; newest and versions: how many, 0 for all
 	keep   int
 	match  driver.Match
-	save   version // what to write; number and created are for the database to find
+	save   version // what to write, number and created being for the database to find; find: its id
+
+	from, to   int64 // versions: bounds, both included; 0: open
+	descending bool  // versions: the newest first
+	alone      bool  // prefix: no save of the thread was under way meanwhile
 }
 
 // A reply is its output.
@@ -74,16 +78,30 @@ func step(t thread, in call, out reply) []thread {
 	case "save":
 		return save(t, live, in, out)
 	case "delete":
-		return []thread{nil}
+		if satisfied(in.match, live) {
+			if out.failed {
+				return nil
+			}
+			return []thread{nil}
+		}
+		return stay(out.failed || out.open)
+	case "prefix":
+		// A thread that was being saved may stay.
+		if in.alone || out.open {
+			return []thread{nil}
+		}
+		return []thread{nil, t}
 	case "purge":
 		// A thread that was being written to may be passed over.
 		if live == nil {
 			return []thread{nil, t}
 		}
 		return []thread{t}
-	case "stat", "load":
+	case "stat", "load", "find":
 		i := len(live) - 1
-		if in.number != 0 {
+		if in.kind == "find" {
+			i = slices.IndexFunc(live, func(v version) bool { return v.id == in.save.id })
+		} else if in.number != 0 {
 			i = slices.IndexFunc(live, func(v version) bool { return v.number == in.number })
 		}
 		if i < 0 || out.failed {
@@ -97,8 +115,35 @@ func step(t thread, in call, out reply) []thread {
 			want = want[:min(len(want), int(in.number))]
 		}
 		return stay(slices.EqualFunc(out.versions, want, agree))
+	case "versions":
+		return stay(slices.EqualFunc(out.versions, between(live, in), agree))
 	}
 	panic("unknown operation " + in.kind)
+}
+
+// between returns the versions of a range, in its order.
+func between(live thread, in call) thread {
+	want := slices.DeleteFunc(slices.Clone(live), func(v version) bool {
+		return v.number < in.from || in.to != 0 && v.number > in.to
+	})
+	if in.descending {
+		slices.Reverse(want)
+	}
+	if in.number != 0 {
+		want = want[:min(len(want), int(in.number))]
+	}
+	return want
+}
+
+// satisfied is rule 4, written down apart from the drivers.
+func satisfied(m driver.Match, live thread) bool {
+	if m == (driver.Match{}) {
+		return true
+	}
+	if live == nil {
+		return m.Absent
+	}
+	return m.Exists || m.ID != "" && m.ID == live.latest().id || m.Version != 0 && m.Version == live.latest().number
 }
 
 // save follows rules 3 to 6.
@@ -109,8 +154,7 @@ func save(t, live thread, in call, out reply) []thread {
 		}
 		return []thread{t}
 	}
-	holds := in.match == driver.Match{} || in.match.Absent && live == nil || in.match.ID != "" && live != nil && live.latest().id == in.match.ID
-	if !holds {
+	if !satisfied(in.match, live) {
 		if out.failed || out.open {
 			return []thread{t}
 		}
@@ -168,24 +212,39 @@ func describe(in call, out reply) string {
 	s := in.kind
 	switch in.kind {
 	case "save":
-		s = fmt.Sprintf("save id=%.6s", in.save.id)
-		if in.match.Absent {
-			s += " if absent"
-		} else if in.match.ID != "" {
-			s += fmt.Sprintf(" if id=%.6s", in.match.ID)
-		}
+		s += fmt.Sprintf(" id=%.8s", in.save.id) + condition(in.match)
 		if in.save.expires != 0 {
 			s += fmt.Sprintf(" expires=%ds", (in.save.expires-in.now)/1e6)
 		}
+	case "delete":
+		s += condition(in.match)
+	case "find":
+		s += fmt.Sprintf(" id=%.8s", in.save.id)
+	case "versions":
+		s += fmt.Sprintf(" from %d to %d limit %d descending %v", in.from, in.to, in.number, in.descending)
 	case "load", "newest":
 		s += fmt.Sprintf(" %d", in.number)
 	}
 	s += fmt.Sprintf(" now=%d -> %s", in.now, out.outcome())
 	for _, v := range out.versions {
-		s += fmt.Sprintf(" %d:%.6s", v.number, v.id)
+		s += fmt.Sprintf(" %d:%.8s", v.number, v.id)
 		if v.expires != 0 {
 			s += fmt.Sprintf("(until %d)", v.expires)
 		}
 	}
 	return s
+}
+
+func condition(m driver.Match) string {
+	switch {
+	case m.Absent:
+		return " if absent"
+	case m.Exists:
+		return " if it exists"
+	case m.ID != "":
+		return fmt.Sprintf(" if id=%.8s", m.ID)
+	case m.Version != 0:
+		return fmt.Sprintf(" if version=%d", m.Version)
+	}
+	return ""
 }

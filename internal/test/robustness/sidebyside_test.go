@@ -36,7 +36,7 @@ func TestSideBySide(t *testing.T) {
 			rt.Repeat(map[string]func(*rapid.T){
 				"save": p.save, "load": p.load, "delete": p.delete, "list": p.list, "history": p.history,
 				"import": p.importCheckpoint, "rewrite": p.rewrite, "purge": p.purge, "clock": p.clock,
-				"repeat": p.repeat,
+				"repeat": p.repeat, "find": p.find, "versions": p.versions, "prefix": p.deletePrefix,
 			})
 		})
 	})
@@ -91,15 +91,11 @@ func (p *pair) save(t *rapid.T) {
 	req := driver.SaveRequest{Key: p.key(t), ID: p.newID(), Now: p.now, ExpiresAt: p.expiry(t), Keep: rapid.SampledFrom([]int{1, 3, driver.KeepAll}).Draw(t, "keep")}
 	req.Metadata = rapid.SampledFrom(sideMetadata).Draw(t, "metadata")
 	req.Encoding, req.Payload = payload(t)
-	switch rapid.IntRange(0, 4).Draw(t, "match") {
-	case 0:
-		req.Match.Absent = true
-	case 1:
-		req.Match.ID = rapid.SampledFrom(p.ids).Draw(t, "id")
-	case 2:
-		if cp, err := p.want.Load(p.ctx, driver.LoadRequest{Key: req.Key, Now: p.now}); err == nil {
-			req.Match.ID = cp.ID
-		}
+	if rapid.IntRange(0, 4).Draw(t, "another's id") == 0 {
+		req.ID = p.someID(t, req.Key)
+	}
+	if req.Match = p.match(t, req.Key); rapid.IntRange(0, 6).Draw(t, "absent") == 0 {
+		req.Match = driver.Match{Absent: true}
 	}
 	p.last = &req
 	p.repeat(t)
@@ -127,11 +123,6 @@ func (p *pair) compareLoad(t *rapid.T, req driver.LoadRequest) {
 	if wantErr == nil {
 		same(t, fmt.Sprintf("payload of Load(%+v)", req), fingerprint(got.Encoding, got.Payload), fingerprint(want.Encoding, want.Payload))
 	}
-}
-
-func (p *pair) delete(t *rapid.T) {
-	key := p.key(t)
-	same(t, fmt.Sprintf("Delete(%v)", key), fmt.Sprint(p.got.Delete(p.ctx, driver.DeleteRequest{Key: key})), fmt.Sprint(p.want.Delete(p.ctx, driver.DeleteRequest{Key: key})))
 }
 
 func (p *pair) list(t *rapid.T) {

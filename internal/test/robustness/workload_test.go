@@ -151,8 +151,9 @@ func (w *worker) operate(ctx context.Context) {
 	if w.random.IntN(4) == 0 {
 		opts = append(opts, checkpoint.Metadata(map[string]string{"by": fmt.Sprint(w.id), "ü'": "\n%"}))
 	}
-	choice := w.random.IntN(100)
+	choice := w.random.IntN(130)
 	known := w.seen[thread]
+	event := fmt.Sprint("event-", w.random.IntN(6)) // an id that others use too
 
 	var info checkpoint.Info
 	var err error
@@ -187,6 +188,37 @@ func (w *worker) operate(ctx context.Context) {
 		}
 	case choice < 86:
 		for _, e := range w.store.List(ctx, checkpoint.ListOptions{}) {
+			err = e
+		}
+	case choice < 92:
+		info, err = w.store.Save(ctx, thread, state, append(opts, checkpoint.IfVersion(known.Version))...)
+	case choice < 95:
+		info, err = w.store.Save(ctx, thread, state, append(opts, checkpoint.IfExists())...)
+	case choice < 99:
+		info, err = w.store.Save(ctx, thread, state, append(opts, checkpoint.WithID(event))...)
+	case choice < 102:
+		info, err = w.store.Save(ctx, thread, state, append(opts, checkpoint.WithID(event), checkpoint.IfVersion(known.Version))...)
+	case choice < 107:
+		conditions := []checkpoint.Condition{checkpoint.IfExists()}
+		if known.Version > 0 {
+			conditions = append(conditions, checkpoint.IfMatch(known.ID), checkpoint.IfVersion(known.Version))
+		}
+		if err = w.store.Delete(ctx, thread, conditions[w.random.IntN(len(conditions))]); err == nil {
+			delete(w.seen, thread)
+		}
+	case choice < 108:
+		_, err = w.store.DeletePrefix(ctx, []string{"a", "a:", "a%", "b"}[w.random.IntN(4)])
+	case choice < 111:
+		_, err = w.store.Find(ctx, thread, event)
+	case choice < 113 && known.ID != "":
+		_, err = w.store.Find(ctx, thread, known.ID)
+	case choice < 120:
+		o := checkpoint.VersionsOptions{Newest: w.random.IntN(2) == 0, Limit: w.random.IntN(keep)}
+		if w.random.IntN(2) == 0 {
+			o.From = max(0, known.Version-int64(w.random.IntN(keep)))
+			o.To = o.From + int64(w.random.IntN(keep))
+		}
+		for _, e := range w.store.Versions(ctx, thread, o) {
 			err = e
 		}
 	default:
