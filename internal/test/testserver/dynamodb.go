@@ -56,7 +56,7 @@ func startDynamoDB(o *owner, options DynamoDBOptions) (*Process, error) {
 	return launch(o, "dynamodb", func(p *Process, port int) (command, error) {
 		p.URL = "http://" + p.Addr
 		args := []string{
-			"-XX:+UseSerialGC", "-Xmx1g", // starts faster than with many threads for the collector
+			"-XX:+UseSerialGC", "-Xmx2g", // starts faster than with many threads for the collector, and has room for states of 16 MB
 			"-XX:-UsePerfData", "-Djava.io.tmpdir=" + p.Dir, // leaves no files elsewhere
 			"-Djava.library.path=" + filepath.Join(folder, "DynamoDBLocal_lib"),
 			"-jar", filepath.Join(folder, "DynamoDBLocal.jar"),
