@@ -43,10 +43,11 @@ SELECT {info}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END
 FROM {table} t
 WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.version = $4
 UNION ALL
-SELECT {old}, h.payload, CASE WHEN h.payload IS NULL THEN h.state END
+(SELECT {old}, h.payload, CASE WHEN h.payload IS NULL THEN h.state END
 FROM {history} h
-WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version = $4
+WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4 AND $4
 	AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
+ORDER BY h.version LIMIT 1)
 
 -- name: history
 SELECT * FROM (
