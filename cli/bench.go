@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
@@ -227,7 +228,7 @@ func (b *benchmark) print(results []measurement) error {
 			}{m.name, b.size, b.callers, l.count, rate, l.quantile(0.5).Microseconds(), l.quantile(0.95).Microseconds(),
 				l.quantile(0.99).Microseconds(), l.longest.Microseconds()})
 		} else {
-			err = table.Row(m.name, formatNumber(int64(rate+0.5)), milliseconds(l.quantile(0.5)), milliseconds(l.quantile(0.95)),
+			err = table.Row(m.name, human.Number(int64(rate+0.5)), milliseconds(l.quantile(0.5)), milliseconds(l.quantile(0.95)),
 				milliseconds(l.quantile(0.99)), milliseconds(l.longest))
 		}
 		if err != nil {
@@ -237,7 +238,7 @@ func (b *benchmark) print(results []measurement) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	b.note("states of about %s, %s at a time, %v each", formatSize(int64(b.size)), formatCount(int64(b.callers), "caller"), b.duration)
+	b.note("states of about %s, %s at a time, %v each", human.Size(int64(b.size)), human.Count(int64(b.callers), "caller"), b.duration)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -64,7 +65,7 @@ func (a *app) versions(cmd *cobra.Command, thread, typed string) ([]cobra.Comple
 				break
 			}
 			if version := strconv.FormatInt(info.Version, 10); strings.HasPrefix(version, typed) {
-				versions = append(versions, cobra.CompletionWithDesc(version, "saved "+formatTime(info.SavedAt)))
+				versions = append(versions, cobra.CompletionWithDesc(version, "saved "+human.Time(info.SavedAt)))
 			}
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver/dsn"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 )
 
 // The environment of copy.
@@ -168,9 +169,9 @@ func ownWords(url string) string {
 
 // reportCopy says what was copied, also when the copy broke off.
 func (a *app) reportCopy(n checkpoint.CopyStats, err error) error {
-	did := fmt.Sprintf("copied %s, %s, %s", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes))
+	did := fmt.Sprintf("copied %s, %s, %s", human.Count(n.Threads, "thread"), human.Count(n.Checkpoints, "checkpoint"), human.Size(n.Bytes))
 	if n.Skipped > 0 {
-		did += fmt.Sprintf("; %s skipped: the destination has the same or a higher version", formatCount(n.Skipped, "thread"))
+		did += fmt.Sprintf("; %s skipped: the destination has the same or a higher version", human.Count(n.Skipped, "thread"))
 	}
 	switch {
 	case err != nil && errors.Is(err, errors.ErrUnsupported):

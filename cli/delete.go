@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -97,7 +98,7 @@ func (d *deleting) show(ctx context.Context, store *checkpoint.Store) error {
 		}
 		n++
 	}
-	d.note("%s would be deleted, and nothing was", formatCount(n, "thread"))
+	d.note("%s would be deleted, and nothing was", human.Count(n, "thread"))
 	return nil
 }
 
@@ -108,7 +109,7 @@ func (d *deleting) deletePrefix(ctx context.Context, store *checkpoint.Store) er
 	bar.finish()
 	if err != nil {
 		if n > 0 || ctx.Err() != nil {
-			d.note("deleted %s; run the same delete again for the rest", formatCount(n, "thread"))
+			d.note("deleted %s; run the same delete again for the rest", human.Count(n, "thread"))
 		}
 		return err
 	}
@@ -129,7 +130,7 @@ func (d *deleting) deleteThreads(ctx context.Context, store *checkpoint.Store, t
 			absent = append(absent, thread)
 		case err != nil:
 			if n > 0 {
-				d.note("deleted %s before that", formatCount(n, "thread"))
+				d.note("deleted %s before that", human.Count(n, "thread"))
 			}
 			return err
 		default:
@@ -140,7 +141,7 @@ func (d *deleting) deleteThreads(ctx context.Context, store *checkpoint.Store, t
 		return err
 	}
 	if d.condition != nil && len(absent) > 0 {
-		return fmt.Errorf("%s %w", formatCount(int64(len(absent)), "thread"), checkpoint.ErrNotFound)
+		return fmt.Errorf("%s %w", human.Count(int64(len(absent)), "thread"), checkpoint.ErrNotFound)
 	}
 	return nil
 }
@@ -152,7 +153,7 @@ func (d *deleting) report(n int64, absent []string) error {
 			Absent  []string `json:"absent,omitempty"`
 		}{n, absent})
 	}
-	line := "deleted " + formatCount(n, "thread")
+	line := "deleted " + human.Count(n, "thread")
 	if len(absent) > 0 {
 		names := slices.Clone(absent)
 		for i, name := range names {

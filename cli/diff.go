@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/anystate"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/jsondiff"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
@@ -69,7 +71,7 @@ type diffing struct {
 }
 
 // states loads the two states that are compared.
-func (d *diffing) states(ctx context.Context) (old, new state, err error) {
+func (d *diffing) states(ctx context.Context) (old, new anystate.State, err error) {
 	store, err := d.open()
 	if err != nil {
 		return old, new, err
@@ -80,10 +82,10 @@ func (d *diffing) states(ctx context.Context) (old, new state, err error) {
 			return old, new, err
 		}
 	}
-	if old, err = d.loadState(ctx, store, d.thread, d.from); err != nil {
+	if old, err = loadState(ctx, store, d.thread, d.from); err != nil {
 		return old, new, err
 	}
-	new, err = d.loadState(ctx, store, d.other, d.to)
+	new, err = loadState(ctx, store, d.other, d.to)
 	return old, new, err
 }
 
@@ -111,11 +113,11 @@ func (d *diffing) run(ctx context.Context) error {
 		return err
 	}
 	a := d.app
-	if !old.isJSON || !new.isJSON {
+	if !old.IsJSON || !new.IsJSON {
 		return fmt.Errorf("diff compares JSON, and these states are %q and %q; compare them with your own tools: checkpoint load %s --version N",
-			old.info.Encoding, new.info.Encoding, terminal.Quote(d.thread))
+			old.Info.Encoding, new.Info.Encoding, terminal.Quote(d.thread))
 	}
-	changes, err := jsondiff.Compare(old.data, new.data)
+	changes, err := jsondiff.Compare(old.Data, new.Data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", checkpoint.ErrCorrupt, err)
 	}
@@ -132,7 +134,7 @@ func (d *diffing) run(ctx context.Context) error {
 		name += " → " + terminal.Quote(d.other)
 	}
 	versions := fmt.Sprintf("version %d, %s → version %d, %s",
-		old.info.Version, formatTime(old.info.SavedAt), new.info.Version, formatTime(new.info.SavedAt))
+		old.Info.Version, human.Time(old.Info.SavedAt), new.Info.Version, human.Time(new.Info.SavedAt))
 	if width, isTerminal := a.width(); isTerminal && terminal.TextWidth(name+separator+versions) > width {
 		name, separator = terminal.Fit(name, width), "\n"
 	}

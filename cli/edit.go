@@ -55,15 +55,15 @@ func (e *editing) run(cmd *cobra.Command, thread string) error {
 		return err
 	}
 	defer store.Close()
-	st, err := e.loadState(ctx, store, thread, 0)
+	st, err := loadState(ctx, store, thread, 0)
 	if err != nil {
 		return err
 	}
-	if !st.isJSON {
-		return fmt.Errorf("edit is for JSON, and the state of %q is %q: use load and save --bytes", thread, st.info.Encoding)
+	if !st.IsJSON {
+		return fmt.Errorf("edit is for JSON, and the state of %q is %q: use load and save --bytes", thread, st.Info.Encoding)
 	}
 	var before bytes.Buffer
-	if err := json.Indent(&before, st.data, "", "  "); err != nil {
+	if err := json.Indent(&before, st.Data, "", "  "); err != nil {
 		return fmt.Errorf("%w: %w", checkpoint.ErrCorrupt, err)
 	}
 	before.WriteByte('\n')
@@ -71,7 +71,7 @@ func (e *editing) run(cmd *cobra.Command, thread string) error {
 	if err != nil {
 		return err
 	}
-	info, err := e.edit(ctx, store, src, cmd, st.info, name, before.Bytes())
+	info, err := e.edit(ctx, store, src, cmd, st.Info, name, before.Bytes())
 	if errors.Is(err, errUnchanged) {
 		os.Remove(name)
 		e.note("nothing was changed, and nothing saved")

@@ -13,6 +13,7 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -239,14 +240,14 @@ func (x *exporting) report(name string, err error) error {
 	}
 	n := x.file.Counts()
 	if name == "-" {
-		x.app.note("exported %s, %s, %s", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes))
+		x.app.note("exported %s, %s, %s", human.Count(n.Threads, "thread"), human.Count(n.Checkpoints, "checkpoint"), human.Size(n.Bytes))
 	} else if x.app.json {
 		err = x.app.printJSON(n)
 	} else {
-		err = x.app.done("exported %s, %s, %s to %s\n", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes), terminal.Quote(name))
+		err = x.app.done("exported %s, %s, %s to %s\n", human.Count(n.Threads, "thread"), human.Count(n.Checkpoints, "checkpoint"), human.Size(n.Bytes), terminal.Quote(name))
 	}
 	if x.gone > 0 {
-		x.app.note("%s deleted while the export ran", formatCount(x.gone, "thread"))
+		x.app.note("%s deleted while the export ran", human.Count(x.gone, "thread"))
 	}
 	return err
 }

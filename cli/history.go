@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -65,8 +66,8 @@ func (a *app) printHistory(ctx context.Context, store *checkpoint.Store, thread 
 		if err == nil && a.json {
 			err = a.printJSON(newInfoJSON(info))
 		} else if err == nil {
-			row := []string{strconv.FormatInt(info.Version, 10), formatTime(info.SavedAt), formatSize(int64(info.Size)),
-				terminal.Quote(info.ID), formatMetadata(info.Metadata)}
+			row := []string{strconv.FormatInt(info.Version, 10), human.Time(info.SavedAt), human.Size(int64(info.Size)),
+				terminal.Quote(info.ID), human.Metadata(info.Metadata)}
 			if narrow {
 				row = slices.Delete(row, id, id+1)
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 )
 
 func newImport(a *app) *cobra.Command {
@@ -141,12 +142,12 @@ func (im *importing) report(ctx context.Context, name string, err error) error {
 		return err
 	}
 	n := im.done
-	did := fmt.Sprintf("%s, %s, %s imported", formatCount(n.Threads, "thread"), formatCount(n.Checkpoints, "checkpoint"), formatSize(n.Bytes))
+	did := fmt.Sprintf("%s, %s, %s imported", human.Count(n.Threads, "thread"), human.Count(n.Checkpoints, "checkpoint"), human.Size(n.Bytes))
 	if n.Skipped > 0 {
-		did += fmt.Sprintf("; %s skipped: the store has the same or a higher version", formatCount(n.Skipped, "thread"))
+		did += fmt.Sprintf("; %s skipped: the store has the same or a higher version", human.Count(n.Skipped, "thread"))
 	}
 	if n.Expired > 0 {
-		did += fmt.Sprintf("; %s left out: expired", formatCount(n.Expired, "thread"))
+		did += fmt.Sprintf("; %s left out: expired", human.Count(n.Expired, "thread"))
 	}
 	broken, isBroken := errors.AsType[*exportfile.LineError](err)
 	switch {
@@ -169,7 +170,7 @@ func (im *importing) report(ctx context.Context, name string, err error) error {
 		return err
 	}
 	if im.source.keys != "" && im.plaintext > 0 && n.Checkpoints > 0 {
-		im.app.note("%s not encrypted, and a store with keys refuses them: checkpoint rekey --plaintext encrypts them", formatCount(im.plaintext, "checkpoint"))
+		im.app.note("%s not encrypted, and a store with keys refuses them: checkpoint rekey --plaintext encrypts them", human.Count(im.plaintext, "checkpoint"))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -117,8 +118,8 @@ func (l *listing) print(ctx context.Context, views []*checkpoint.Store) (n int64
 			case l.json:
 				return l.printJSON(newInfoJSON(info))
 			}
-			row := []string{terminal.Quote(info.Thread), strconv.FormatInt(info.Version, 10), formatSize(int64(info.Size)),
-				formatTime(info.SavedAt), formatExpiry(info.ExpiresAt, now)}
+			row := []string{terminal.Quote(info.Thread), strconv.FormatInt(info.Version, 10), human.Size(int64(info.Size)),
+				human.Time(info.SavedAt), human.Expiry(info.ExpiresAt, now)}
 			if l.everything {
 				row = append([]string{info.Namespace}, row...)
 			}

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/anystate"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -94,7 +96,7 @@ func (l *logging) run(ctx context.Context, thread string) error {
 		err = there(ctx, store, thread) // an absent thread, or an empty range
 	}
 	if err == nil && l.broken > 0 {
-		err = fmt.Errorf("%s could not be read", formatCount(l.broken, "version"))
+		err = fmt.Errorf("%s could not be read", human.Count(l.broken, "version"))
 	}
 	return err
 }
@@ -106,7 +108,7 @@ func (l *logging) print(ctx context.Context, store *checkpoint.Store, thread str
 			return last, err
 		}
 		last = v.Info
-		st, err := readVersion(v)
+		st, err := anystate.Decode(v)
 		if err != nil {
 			l.broken++
 			fmt.Fprintf(l.err, "version %d: %s\n", v.Info.Version, terminal.Text(errorText(err)))
@@ -119,29 +121,15 @@ func (l *logging) print(ctx context.Context, store *checkpoint.Store, thread str
 	return last, nil
 }
 
-// readVersion returns the state of a version as its codec made it.
-func readVersion(v *checkpoint.Version) (state, error) {
-	var value json.RawMessage
-	err := v.Decode(&value)
-	if err == nil {
-		return state{v.Info, true, value}, nil
-	}
-	var blob checkpoint.Bytes
-	if errors.Is(err, checkpoint.ErrCorrupt) && v.Decode(&blob) == nil {
-		return state{info: v.Info, data: blob}, nil
-	}
-	return state{}, err
-}
-
 // line writes a state on a line of its own.
-func (l *logging) line(st state) error {
+func (l *logging) line(st anystate.State) error {
 	switch {
 	case l.json:
 		return l.printState(st)
-	case st.isJSON:
-		return l.printJSON(json.RawMessage(st.data))
+	case st.IsJSON:
+		return l.printJSON(json.RawMessage(st.Data))
 	}
-	return l.printJSON(st.data) // base64
+	return l.printJSON(st.Data) // base64
 }
 
 // goOn prints new versions until ctx ends. A thread that was deleted and began

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
+)
 
 func newPurge(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -22,7 +26,7 @@ space. It may run beside everything else, and be run again.`,
 			bar.finish()
 			if err != nil {
 				if n > 0 || cmd.Context().Err() != nil {
-					a.note("purged %s; run purge again for the rest", formatCount(n, "thread"))
+					a.note("purged %s; run purge again for the rest", human.Count(n, "thread"))
 				}
 				return err
 			}
@@ -31,7 +35,7 @@ space. It may run beside everything else, and be run again.`,
 					Threads int64 `json:"threads"`
 				}{n})
 			}
-			return a.done("purged %s\n", formatCount(n, "thread"))
+			return a.done("purged %s\n", human.Count(n, "thread"))
 		},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 )
 
 func newRekey(a *app) *cobra.Command {
@@ -40,7 +41,7 @@ that, run rekey, and then remove the old keys.`,
 			opts.Progress = func(n checkpoint.RekeyStats) { bar.set(n.Threads) }
 			n, err := checkpoint.Rekey(cmd.Context(), store, opts)
 			bar.finish()
-			did := fmt.Sprintf("%s of %s in %s encrypted anew", formatNumber(n.Rewritten), formatCount(n.Checkpoints, "checkpoint"), formatCount(n.Threads, "thread"))
+			did := fmt.Sprintf("%s of %s in %s encrypted anew", human.Number(n.Rewritten), human.Count(n.Checkpoints, "checkpoint"), human.Count(n.Threads, "thread"))
 			switch {
 			case err != nil && (n.Checkpoints > 0 || cmd.Context().Err() != nil):
 				a.note("%s; run rekey again for the rest", did)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -211,9 +212,9 @@ func (a *app) printSaved(what string, info checkpoint.Info) error {
 	if a.json {
 		return a.printJSON(newInfoJSON(info))
 	}
-	line := fmt.Sprintf("%s %s version %d, %s, id %s", what, terminal.Quote(info.Thread), info.Version, formatSize(int64(info.Size)), info.ID)
+	line := fmt.Sprintf("%s %s version %d, %s, id %s", what, terminal.Quote(info.Thread), info.Version, human.Size(int64(info.Size)), info.ID)
 	if !info.ExpiresAt.IsZero() {
-		line += ", expires " + formatExpiry(info.ExpiresAt, info.SavedAt)
+		line += ", expires " + human.Expiry(info.ExpiresAt, info.SavedAt)
 	}
 	return a.done("%s\n", line)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -42,21 +43,21 @@ thread's latest checkpoint. The state is not transferred, and no key is needed.`
 func (a *app) printInfo(info checkpoint.Info) error {
 	expires := "never"
 	if !info.ExpiresAt.IsZero() {
-		expires = fmt.Sprintf("%s (%s)", formatTime(info.ExpiresAt), formatExpiry(info.ExpiresAt, time.Now()))
+		expires = fmt.Sprintf("%s (%s)", human.Time(info.ExpiresAt), human.Expiry(info.ExpiresAt, time.Now()))
 	}
 	lines := [][2]string{
 		{"thread", terminal.Quote(info.Thread)},
 		{"namespace", info.Namespace},
 		{"version", strconv.FormatInt(info.Version, 10)},
 		{"id", terminal.Quote(info.ID)},
-		{"size", formatSize(int64(info.Size))},
+		{"size", human.Size(int64(info.Size))},
 		{"encoding", terminal.Quote(info.Encoding)},
-		{"created", formatTime(info.CreatedAt)},
-		{"saved", formatTime(info.SavedAt)},
+		{"created", human.Time(info.CreatedAt)},
+		{"saved", human.Time(info.SavedAt)},
 		{"expires", expires},
 	}
 	if len(info.Metadata) > 0 {
-		lines = append(lines, [2]string{"metadata", formatMetadata(info.Metadata)})
+		lines = append(lines, [2]string{"metadata", human.Metadata(info.Metadata)})
 	}
 	for _, line := range lines {
 		if err := a.printf("%s %s\n", a.style.Bold(fmt.Sprintf("%-10s", line[0])), line[1]); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/cli/human"
 	"github.com/go-ckpt/checkpoint/internal/cli/terminal"
 )
 
@@ -71,7 +72,7 @@ func (w *watching) run(ctx context.Context, threads []string) error {
 		}
 		w.seen = now
 		if first {
-			w.note("watching %s; Ctrl-C ends it", formatCount(int64(len(now)), "thread"))
+			w.note("watching %s; Ctrl-C ends it", human.Count(int64(len(now)), "thread"))
 		}
 		select {
 		case <-ctx.Done():
@@ -148,8 +149,8 @@ func (w *watching) line(event string, info checkpoint.Info) error {
 	}
 	name := terminal.Quote(info.Thread)
 	if event == "gone" {
-		return w.printf("%s  %s  %s\n", formatTime(time.Now()), w.style.Red("gone "), name)
+		return w.printf("%s  %s  %s\n", human.Time(time.Now()), w.style.Red("gone "), name)
 	}
-	return w.printf("%s  %s  %s version %d, %s %s\n", formatTime(info.SavedAt), w.style.Green("saved"), name,
-		info.Version, formatSize(int64(info.Size)), fmt.Sprint(formatMetadata(info.Metadata)))
+	return w.printf("%s  %s  %s version %d, %s %s\n", human.Time(info.SavedAt), w.style.Green("saved"), name,
+		info.Version, human.Size(int64(info.Size)), fmt.Sprint(human.Metadata(info.Metadata)))
 }
