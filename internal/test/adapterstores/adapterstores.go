@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint"
@@ -44,6 +45,25 @@ func URLs(t testing.TB) map[string]func(testing.TB) string {
 		})
 	}
 	return urls
+}
+
+// Each runs a test on every database of this run.
+func Each(t *testing.T, test func(t *testing.T, newURL func(testing.TB) string)) {
+	for name, newURL := range URLs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newURL)
+		})
+	}
+}
+
+// EachShared runs a test on every database of this run that several processes can use.
+func EachShared(t *testing.T, test func(t *testing.T, newURL func(testing.TB) string)) {
+	Each(t, func(t *testing.T, newURL func(testing.TB) string) {
+		if !strings.HasSuffix(t.Name(), "/memory") {
+			test(t, newURL)
+		}
+	})
 }
 
 // withWords gives a URL a namespace of its own, and words.
