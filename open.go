@@ -49,6 +49,9 @@ func Open(driverName, dsn string, opts ...Option) (*Store, error) {
 // written in lower case: "sqlite:agents.db", "redis://localhost:6379/0". The
 // driver gets the whole URL, less the words that are the same for every driver.
 func OpenURL(url string, opts ...Option) (*Store, error) {
+	if err := dsn.CheckForm(url); err != nil {
+		return nil, &Error{Op: "open", Err: err}
+	}
 	scheme, _, found := strings.Cut(url, ":")
 	if !found || scheme == "" || len(scheme) > maxDriverName {
 		return nil, &Error{Op: "open", Err: fmt.Errorf("%w URL: it has no scheme; write for example sqlite:agents.db", ErrInvalid)}
@@ -63,6 +66,9 @@ const maxDriverName = 32
 func open(name, source string, opts []Option) (*Store, error) {
 	d, err := registry.FindDriver(registry.Drivers, name)
 	if err != nil {
+		return nil, err
+	}
+	if err := dsn.CheckForm(source); err != nil {
 		return nil, err
 	}
 	base, query := dsn.Split(source)

@@ -186,6 +186,22 @@ func TestOptionWinsOverWord(t *testing.T) {
 	}
 }
 
+// TestOpenForm: what a shell or a file has left around a name is told apart from a
+// driver that is not there, whatever the driver.
+func TestOpenForm(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{" memory:", "memory:x\n", `"memory:"`, "'nothing:'"} {
+		for what, open := range map[string]func() (*checkpoint.Store, error){
+			"OpenURL": func() (*checkpoint.Store, error) { return checkpoint.OpenURL(url) },
+			"Open":    func() (*checkpoint.Store, error) { return checkpoint.Open("memory", url) },
+		} {
+			if _, err := open(); !errors.Is(err, checkpoint.ErrInvalid) || !strings.Contains(err.Error(), "take") {
+				t.Errorf("%s(%q) = %v, want ErrInvalid that says what to take out", what, url, err)
+			}
+		}
+	}
+}
+
 func TestOpenURLWithoutScheme(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "agents.db", ":memory:", "user hunter2 and a sentence with a colon late: x"} {

@@ -57,6 +57,19 @@ func Split(dsn string) (base, query string) {
 	return base, query
 }
 
+// CheckForm refuses what a shell, a file or a form has left around a data source
+// name: blanks, line ends and quotation marks. Package checkpoint checks what it is
+// given; a driver does where it exports a parser of its own.
+func CheckForm(dsn string) error {
+	switch {
+	case strings.TrimSpace(dsn) != dsn:
+		return fmt.Errorf("%w DSN: it begins or ends with a blank or a line end; take it out", driver.ErrInvalid)
+	case dsn != "" && strings.ContainsRune("'\"`", rune(dsn[0])):
+		return fmt.Errorf("%w DSN: it stands in quotes; take them out", driver.ErrInvalid)
+	}
+	return nil
+}
+
 // Words are the words of a data source name that have not been taken yet. A
 // Words is for one goroutine.
 type Words struct {
@@ -191,6 +204,17 @@ func (w *Words) Fail(name, value, want string) {
 func (w *Words) Reject(err error) {
 	if w.err == nil {
 		w.err = fmt.Errorf("%w DSN: %w", driver.ErrInvalid, err)
+	}
+}
+
+// Foreign refuses the first word that is left and that clients for other languages
+// or libraries have; hints say what to write instead, by the words' names.
+func (w *Words) Foreign(hints map[string]string) {
+	for _, p := range w.pairs {
+		if hint, ok := hints[p.name]; ok {
+			w.Reject(fmt.Errorf("word %q is another client's: %s", p.name, hint))
+			return
+		}
 	}
 }
 

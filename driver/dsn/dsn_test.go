@@ -36,6 +36,36 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestCheckForm: what has come along with a name is refused, and none of it shown.
+func TestCheckForm(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "a b.db", `C:\it's.db`, "host=db password='a b'"} {
+		if err := dsn.CheckForm(name); err != nil {
+			t.Errorf("CheckForm(%q) = %v", name, err)
+		}
+	}
+	for name, text := range map[string]string{
+		"secret\n": "blank or a line end", "\tsecret": "blank or a line end", "secret\u00a0": "blank or a line end",
+		`"secret"`: "quotes", "'secret'": "quotes", "`secret`": "quotes", `"secret`: "quotes",
+	} {
+		err := dsn.CheckForm(name)
+		if !errors.Is(err, driver.ErrInvalid) || !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("CheckForm(%q) = %v, want ErrInvalid with %q and nothing of the name", name, err, text)
+		}
+	}
+}
+
+// TestForeign: a word of another client gets its hint, and the value is not shown.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	words := parse(t, "own=1&theirs=secret")
+	words.String("own")
+	words.Foreign(map[string]string{"own": "never", "theirs": "write ours"})
+	if got, want := words.Done(), `invalid DSN: word "theirs" is another client's: write ours`; got == nil || got.Error() != want {
+		t.Errorf("Done = %v, want %s", got, want)
+	}
+}
+
 // TestParseRefuses: what is no list of words is refused, and no value is shown.
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,7 @@ type Config struct {
 // ParseConfig reads a DSN, as Driver.Open does, without connecting. Errors match
 // driver.ErrInvalid and show no password.
 func ParseConfig(source string) (Config, error) {
-	if err := checkForm(source); err != nil {
+	if err := dsn.CheckForm(source); err != nil {
 		return Config{}, err
 	}
 	base, query := dsn.Split(source)
@@ -90,9 +90,7 @@ func ParseConfig(source string) (Config, error) {
 		words.Fail("prepare", mode, "auto, true or false")
 	}
 	cfg.server, cfg.unverified = serverConfig(base, words)
-	if hint := foreignWord(words); hint != nil {
-		words.Reject(hint)
-	}
+	words.Foreign(foreignWords)
 	if err := words.Done(); err != nil {
 		return Config{}, err
 	}

@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/driver/dsn"
 	"github.com/lib/pq"
 )
 
@@ -37,29 +35,6 @@ var foreignWords = map[string]string{
 	"keepalives_idle":         "leave it out: connections are kept alive",
 	"tcp_user_timeout":        "leave it out: contexts and a limit of 8.5 seconds bound the waiting",
 	"serverTimezone":          "write timezone",
-}
-
-// foreignWord returns a hint on a word that is left and that another client has.
-func foreignWord(words *dsn.Words) error {
-	for raw := range strings.SplitSeq(words.Rest(), "&") {
-		name, _, _ := strings.Cut(raw, "=")
-		if hint, ok := foreignWords[name]; ok {
-			return fmt.Errorf("word %q is another client's: %s", name, hint)
-		}
-	}
-	return nil
-}
-
-// checkForm looks for what a shell, a file or a form has left around a DSN.
-func checkForm(source string) error {
-	trimmed := strings.TrimSpace(source)
-	switch {
-	case trimmed != source:
-		return fmt.Errorf("%w DSN: it begins or ends with a blank or a line end; take it out", driver.ErrInvalid)
-	case len(source) > 1 && strings.ContainsRune("'\"`", rune(source[0])) && source[len(source)-1] == source[0]:
-		return fmt.Errorf("%w DSN: it stands in quotes; take them out", driver.ErrInvalid)
-	}
-	return nil
 }
 
 var (

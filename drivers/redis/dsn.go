@@ -31,6 +31,7 @@ func ParseConfig(source string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	words.Foreign(foreignWords)
 	var cfg Config
 	cfg.readURL(base, words)
 	cfg.readWords(words)
@@ -161,18 +162,16 @@ var foreignWords = map[string]string{
 }
 
 // foreignForm says what to write instead of what other clients and vendors write.
-// It shows no part of the DSN but a word.
+// It shows no part of the DSN.
 func foreignForm(source string) error {
 	bad := func(text string) error { return fmt.Errorf("%w DSN: %s", driver.ErrInvalid, text) }
-	switch {
-	case strings.TrimSpace(source) != source:
-		return bad("there are blanks or line ends around it")
-	case len(source) > 1 && strings.ContainsRune("\"'`", rune(source[0])):
-		return bad("it stands in quotes")
-	case strings.HasPrefix(source, "redis-cli "):
+	if err := dsn.CheckForm(source); err != nil {
+		return err
+	}
+	if strings.HasPrefix(source, "redis-cli ") {
 		return bad("write the URL alone, without redis-cli and its options")
 	}
-	base, query := dsn.Split(source)
+	base, _ := dsn.Split(source)
 	if !strings.Contains(base, "://") && !slices.Contains(schemes, strings.SplitN(base, ":", 2)[0]) {
 		if strings.Contains(base, ",") && strings.Contains(base, "=") {
 			return bad("this is the form of StackExchange.Redis: write redis://:PASSWORD@HOST:PORT, with ssl=True rediss://:PASSWORD@HOST:PORT")
@@ -181,12 +180,6 @@ func foreignForm(source string) error {
 	}
 	if strings.HasSuffix(source, "#insecure") {
 		return bad("write ?skip_verify=true instead of #insecure")
-	}
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if instead, ok := foreignWords[name]; ok {
-			return bad(fmt.Sprintf("word %q is another client's: %s", name, instead))
-		}
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func (s Synchronous) String() string {
 // ParseConfig reads a data source name; the package's documentation lists the
 // forms. Its errors match ErrInvalid. It does no I/O.
 func ParseConfig(name string) (Config, error) {
+	if err := dsn.CheckForm(name); err != nil {
+		return Config{}, err
+	}
 	base, query := dsn.Split(name)
 	words, err := dsn.Parse(query)
 	if err != nil {
@@ -111,12 +114,6 @@ func ParseConfig(name string) (Config, error) {
 // parsePath reads what stands before the words. Its errors do not show it: it
 // may be the URL of another database, with a password.
 func parsePath(base string) (string, error) {
-	switch {
-	case strings.TrimSpace(base) != base:
-		return "", errors.New("there are blanks or line ends around it: remove them")
-	case base != "" && strings.ContainsRune("'\"`", rune(base[0])):
-		return "", errors.New("it begins with a quotation mark: write it without quotes")
-	}
 	path, isURL := base, false
 	for _, scheme := range []string{"sqlite:", "file:"} {
 		if rest, ok := strings.CutPrefix(base, scheme); ok {

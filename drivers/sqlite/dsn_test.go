@@ -62,8 +62,8 @@ func TestParseConfigErrors(t *testing.T) {
 		table    = `want letters, digits and underscores, no digit first, not sqlite_ first, at most 40 bytes`
 		host     = `invalid DSN: a URL with // goes on with the absolute path of the file: write sqlite:///folder/agents.db, or sqlite:agents.db for a relative path`
 		nofile   = `invalid DSN: it names no file: write sqlite:agents.db, or :memory: for a database that ends with the store`
-		blanks   = `invalid DSN: there are blanks or line ends around it: remove them`
-		quoted   = `invalid DSN: it begins with a quotation mark: write it without quotes`
+		blanks   = `invalid DSN: it begins or ends with a blank or a line end; take it out`
+		quoted   = `invalid DSN: it stands in quotes; take them out`
 		relative = `invalid DSN: after // stands an absolute path, and this one looks like a relative one: write sqlite:./agents.db`
 		other    = `invalid DSN: it is the URL of another database: want :memory:, sqlite:PATH, file:PATH or a path`
 		words    = `; this driver's words: allow_links, busy_timeout, synchronous, table_name; every driver's: compress, history, incremental, max_state_size, namespace, ttl`
