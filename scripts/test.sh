@@ -217,13 +217,13 @@ other_toolchains() {
 	GOEXPERIMENT=jsonv2 go test "${packages[@]}" || die 'go test with GOEXPERIMENT=jsonv2'
 }
 
-# adapters tests the adapters for frameworks, each a module of its own, on memory and
-# SQLite; CHECKPOINT_TEST_ADAPTERS=all adds the servers.
-adapters() {
-	local adapter
-	for adapter in adapters/*/; do
-		say "go test in $adapter"
-		(cd "$adapter" && go vet ./... && go test -timeout 20m ./...) || die "go test in $adapter"
+# modules tests the modules beside the main one: the adapters for frameworks, on memory
+# and SQLite (CHECKPOINT_TEST_ADAPTERS=all adds the servers), and the example of a driver.
+modules() {
+	local module
+	for module in adapters/*/ examples/bbolt/; do
+		say "go test in $module"
+		(cd "$module" && go vet ./... && go test -timeout 20m ./...) || die "go test in $module"
 	done
 }
 
@@ -248,7 +248,7 @@ case "${1:-}" in
 		lint
 		run_tests ./...
 		other_toolchains
-		adapters
+		modules
 		say 'fuzzing what reads stored payloads for 30 s, all else for 10 s; for longer: FUZZTIME=10m scripts/prove.sh fuzz'
 		FUZZTIME=10s UNPACKTIME=30s scripts/prove.sh fuzz || die 'fuzzing'
 		what='everything passed'

@@ -1,0 +1,31 @@
+package bbolt_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	bbolt "example.com/checkpoint-bbolt"
+
+	"github.com/go-ckpt/checkpoint/checkpointtest"
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// TestConformance is the whole test of the driver against the rules.
+func TestConformance(t *testing.T) {
+	checkpointtest.Run(t, opener(t), checkpointtest.RequireAll())
+}
+
+// opener opens handles on one file.
+func opener(t testing.TB) func(testing.TB) driver.Backend {
+	var d bbolt.Driver
+	path := filepath.Join(t.TempDir(), "agents.bolt")
+	return func(t testing.TB) driver.Backend {
+		b, err := d.Open(path + "?sync=false")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}
+
+func BenchmarkSuite(b *testing.B) { checkpointtest.Benchmark(b, opener(b)) }
