@@ -162,6 +162,14 @@ func TestQueueWaits(t *testing.T) {
 		if err := q.Enter(t.Context()); err != backends.ErrStuck || time.Since(start) != 9*time.Second {
 			t.Errorf("a queue that stands still: %v after %v", err, time.Since(start))
 		}
+		go func() {
+			time.Sleep(5 * time.Second)
+			q.Answered()
+		}()
+		start = time.Now()
+		if err := q.Enter(t.Context()); err != backends.ErrStuck || time.Since(start) != 14*time.Second {
+			t.Errorf("an operation that goes on: %v after %v", err, time.Since(start))
+		}
 		go func() { served <- q.Enter(t.Context()) }()
 		synctest.Wait()
 		q.Close()

@@ -81,6 +81,14 @@ func (q *Queue) TryEnter() bool {
 	return true
 }
 
+// Answered says that the database has answered an operation that goes on with
+// further requests: the queue moves.
+func (q *Queue) Answered() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.moved = time.Now()
+}
+
 // Moved returns when the database has last answered an operation of the queue, the
 // zero time if it never has.
 func (q *Queue) Moved() time.Time {
