@@ -41,7 +41,8 @@ func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
 		if built, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
 			// The same transport, in hands that can close its connections.
 			b.transport = built.GetTransport()
-			b.transport.MaxIdleConnsPerHost = 64
+			b.transport.MaxIdleConnsPerHost = b.cfg.connections()
+			b.transport.MaxIdleConns = b.cfg.connections()
 			o.HTTPClient = &http.Client{Transport: b.transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 				return http.ErrUseLastResponse
 			}}

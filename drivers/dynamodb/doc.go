@@ -104,6 +104,15 @@
 //	  ]
 //	}
 //
+// # Overload
+//
+// A backend has at most max_connections requests under way at once, 64 if nothing
+// else is said. Further operations wait in their order for as long as their contexts
+// allow, without a deadline as long as one before them has been answered within 9
+// seconds. Refused requests are repeated up to 8 times with growing pauses, within a
+// budget of the backend: a hundred repetitions, and one more for each 5 requests that
+// succeed. Reads are also repeated by the SDK, whose budget is alike.
+//
 // # Lost answers
 //
 // A write that must be applied once is repeated only where it cannot have been

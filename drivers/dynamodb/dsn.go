@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -24,7 +25,18 @@ type Config struct {
 	Profile     string // "": the SDK's chain; a profile of the shared files
 	CreateTable bool   // make the table, its TTL and its index if it is missing
 	Index       string // "": DefaultIndex if the table has it; an index's name; or NoIndex
+
+	// MaxConnections bounds the requests that a backend has under way at once, 64 if
+	// it is 0. Further operations wait in their order for as long as their contexts
+	// allow.
+	MaxConnections int
 }
+
+// Bounds of MaxConnections.
+const (
+	defaultMaxConnections = 64
+	mostConnections       = 100_000
+)
 
 // ParseConfig reads a DSN: the name of the table, or dynamodb://TABLE, and these
 // words:
@@ -35,6 +47,7 @@ type Config struct {
 //	create_table=true|false  make the table if it is missing; default false
 //	index=NAME|none          the index to list by; by default the one that
 //	                         create_table makes, if it is there
+//	max_connections=64       bound on the requests under way at once
 func ParseConfig(source string) (Config, error) {
 	base, query := dsn.Split(source)
 	words, err := dsn.Parse(query)
@@ -47,6 +60,7 @@ func ParseConfig(source string) (Config, error) {
 	cfg.Endpoint, _ = words.String("endpoint")
 	cfg.Profile, _ = words.String("profile")
 	cfg.Index, _ = words.String("index")
+	cfg.MaxConnections = words.Int("max_connections", defaultMaxConnections, 1, mostConnections)
 	if err := words.Done(); err != nil {
 		return Config{}, err
 	}
@@ -63,6 +77,8 @@ func (c Config) check() error {
 		return fmt.Errorf(`%w DSN: word "profile" is longer than a name of a profile`, driver.ErrInvalid)
 	case c.Index != "" && c.Index != NoIndex && !isName(c.Index, 3, 255):
 		return fmt.Errorf(`%w DSN: word "index": want the name of an index, or none`, driver.ErrInvalid)
+	case c.MaxConnections < 0 || c.MaxConnections > mostConnections:
+		return fmt.Errorf("%w Config: MaxConnections is %d, want 0 to %d", driver.ErrInvalid, c.MaxConnections, mostConnections)
 	}
 	if c.Endpoint != "" {
 		u, err := url.Parse(c.Endpoint)
@@ -72,6 +88,9 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// connections returns how many requests may be under way at once.
+func (c Config) connections() int { return cmp.Or(c.MaxConnections, defaultMaxConnections) }
 
 // isName reports whether s has shortest to longest of the characters that names
 // in DynamoDB have.

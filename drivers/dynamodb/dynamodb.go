@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/go-ckpt/checkpoint"
@@ -43,6 +44,8 @@ type backend struct {
 	cfg      Config
 	bad      error // of a Config that ParseConfig did not make
 	inflight *backends.Inflight
+	queue    *backends.Queue // of the operations under way
+	budget   *ratelimit.TokenRateLimit
 	log      *slog.Logger
 
 	mu          sync.Mutex
@@ -67,6 +70,8 @@ var (
 func newBackend(client *dynamodb.Client, cfg Config) *backend {
 	b := &backend{cfg: cfg, bad: cfg.check(), index: cfg.Index, log: slog.Default()}
 	b.inflight = backends.NewInflight(b.release)
+	b.queue = backends.NewQueue(cfg.connections(), requestTime)
+	b.budget = ratelimit.NewTokenRateLimit(budgetTokens)
 	if client != nil {
 		b.use(client)
 	}
@@ -79,11 +84,14 @@ func (b *backend) SetLogger(l *slog.Logger) { b.log = l }
 // Format implements fmt.Formatter: what the client holds is not printed.
 func (b *backend) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "dynamodb(%s)", b.cfg.Table) }
 
-// An operation is one call of a backend's method, or one page of an iterator.
+// An operation is one call of a backend's method, or one page of an iterator. It
+// sends one request at a time.
 type operation struct {
 	*backend
 	client    *dynamodb.Client
 	table     *string
+	since     time.Time // from when on DynamoDB has to answer, unless it has answered
+	answered  bool
 	preparing bool  // the table is being made or looked at
 	gone      sweep // what a save has removed in an attempt that failed
 }
@@ -107,7 +115,8 @@ func (b *backend) ready(ctx context.Context) (*operation, error) {
 	if b.bad != nil {
 		return nil, b.bad
 	}
-	if err := backends.Ended(ctx); err != nil {
+	since, err := b.enter(ctx)
+	if err != nil {
 		return nil, err
 	}
 	b.mu.Lock()
@@ -115,14 +124,18 @@ func (b *backend) ready(ctx context.Context) (*operation, error) {
 	if b.client == nil {
 		client, err := b.connect(ctx)
 		if err != nil {
+			b.queue.Leave(false)
 			return nil, err
 		}
 		b.use(client)
 	}
-	return &operation{backend: b, client: b.client, table: aws.String(b.cfg.Table)}, nil
+	return &operation{backend: b, client: b.client, table: aws.String(b.cfg.Table), since: since}, nil
 }
 
-func (op *operation) end() { op.inflight.Leave() }
+func (op *operation) end() {
+	op.queue.Leave(false)
+	op.inflight.Leave()
+}
 
 // Ping implements driver.Backend: it checks the table's key and looks for the
 // index, and makes the table where it is missing and create_table asks for it.
@@ -252,5 +265,9 @@ func (b *backend) Namespaces(ctx context.Context) iter.Seq2[string, error] {
 	}
 }
 
-// Close implements driver.Backend. Operations under way finish.
-func (b *backend) Close() error { return b.inflight.Close() }
+// Close implements driver.Backend. Operations under way finish, and those that wait
+// for their turn do not begin.
+func (b *backend) Close() error {
+	b.queue.Close()
+	return b.inflight.Close()
+}

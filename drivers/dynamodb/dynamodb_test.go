@@ -389,11 +389,12 @@ func TestLongHistory(t *testing.T) {
 func TestParseConfig(t *testing.T) {
 	t.Parallel()
 	for source, want := range map[string]Config{
-		"agent-checkpoints":                              {Table: "agent-checkpoints"},
-		"dynamodb://agent-checkpoints":                   {Table: "agent-checkpoints"},
-		"dynamodb:agents?index=none":                     {Table: "agents", Index: NoIndex},
-		"t.1?region=eu-central-1&create_table=true":      {Table: "t.1", Region: "eu-central-1", CreateTable: true},
-		"tab?endpoint=http://127.0.0.1:8000&profile=dev": {Table: "tab", Endpoint: "http://127.0.0.1:8000", Profile: "dev"},
+		"agent-checkpoints":                              {Table: "agent-checkpoints", MaxConnections: 64},
+		"dynamodb://agent-checkpoints":                   {Table: "agent-checkpoints", MaxConnections: 64},
+		"dynamodb:agents?index=none":                     {Table: "agents", Index: NoIndex, MaxConnections: 64},
+		"t.1?region=eu-central-1&create_table=true":      {Table: "t.1", Region: "eu-central-1", CreateTable: true, MaxConnections: 64},
+		"tab?max_connections=200":                        {Table: "tab", MaxConnections: 200},
+		"tab?endpoint=http://127.0.0.1:8000&profile=dev": {Table: "tab", Endpoint: "http://127.0.0.1:8000", Profile: "dev", MaxConnections: 64},
 	} {
 		if got, err := ParseConfig(source); err != nil || got != want {
 			t.Errorf("ParseConfig(%q) = %+v, %v, want %+v", source, got, err, want)
@@ -402,11 +403,12 @@ func TestParseConfig(t *testing.T) {
 	for source, want := range map[string]string{
 		"":                                "want the name of a table",
 		"dynamodb://a/b":                  "want the name of a table",
-		"tab?regoin=x":                    `unknown word "regoin"; this driver's words: create_table, endpoint, index, profile, region`,
+		"tab?regoin=x":                    `unknown word "regoin"; this driver's words: create_table, endpoint, index, max_connections, profile, region`,
 		"tab?create_table=yes":            `word "create_table" is "yes": want true or false`,
 		"tab?endpoint=u:hunter2@host":     `word "endpoint": want http:// or https://`,
 		"tab?endpoint=http://u:hunter2@h": `word "endpoint": want http:// or https:// and a host, without credentials`,
 		"tab?region=x&region=y":           `word "region" is given twice`,
+		"tab?max_connections=0":           `word "max_connections" is "0": want a whole number from 1 to 100000`,
 		"tab?index=a":                     `word "index": want the name of an index, or none`,
 	} {
 		_, err := ParseConfig(source)

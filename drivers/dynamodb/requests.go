@@ -57,10 +57,7 @@ func (op *operation) getAll(ctx context.Context, consistent bool, keys []string,
 			}
 			rest := left.Keys
 			if len(rest) == len(ask.Keys) {
-				if attempt == refusals {
-					return nil, op.throttled()
-				}
-				if err := pause(ctx, attempt); err != nil {
+				if err := op.again(ctx, attempt); err != nil {
 					return nil, err
 				}
 			}
@@ -105,10 +102,7 @@ func (op *operation) write(ctx context.Context, requests []types.WriteRequest) e
 			}
 			rest := out.UnprocessedItems[*op.table]
 			if len(rest) == len(batch) {
-				if attempt == refusals {
-					return op.throttled()
-				}
-				if err := pause(ctx, attempt); err != nil {
+				if err := op.again(ctx, attempt); err != nil {
 					return err
 				}
 			}

@@ -29,12 +29,14 @@ const (
 // repetitions, within the time for one request.
 func (op *operation) do(ctx context.Context, send func(context.Context) error) error {
 	attempt := func() error {
-		bounded, cancel := context.WithTimeout(ctx, requestTime)
+		bounded, cancel := context.WithDeadline(ctx, op.until(requestTime))
 		defer cancel()
 		if err := op.signable(bounded); err != nil {
 			return err
 		}
-		return send(bounded)
+		err := send(bounded)
+		op.heard(err)
+		return err
 	}
 	err := attempt()
 	if made, failed := op.makeMissing(ctx, err); failed != nil {
@@ -50,14 +52,15 @@ func (op *operation) do(ctx context.Context, send func(context.Context) error) e
 // refused it for now. The error is DynamoDB's own; see ambiguous.
 func (op *operation) once(ctx context.Context, send func(context.Context, func(*dynamodb.Options)) error) error {
 	several := func() error {
-		bounded, cancel := context.WithTimeout(ctx, onceTime)
+		bounded, cancel := context.WithDeadline(ctx, op.until(onceTime))
 		defer cancel()
 		if err := op.signable(bounded); err != nil {
 			return err
 		}
 		for attempt := 0; ; attempt++ {
 			err := send(bounded, func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
-			if err == nil || !refused(err) || attempt == refusals || pause(bounded, attempt) != nil {
+			if err == nil || !refused(err) || op.again(bounded, attempt) != nil {
+				op.heard(err)
 				return err
 			}
 		}

@@ -15,8 +15,8 @@ import (
 
 // between returns the endpoint of a proxy that shows every request to see, with
 // the name of its action, before the shared server gets it. Where see returns
-// true it has answered itself.
-func between(t testing.TB, see func(w http.ResponseWriter, action string, body []byte) bool) string {
+// true it has answered itself. Whatever has been answered is told to answered.
+func between(t testing.TB, see func(w http.ResponseWriter, action string, body []byte) bool, answered ...func()) string {
 	t.Helper()
 	target, err := url.Parse(testserver.DynamoDB(t))
 	if err != nil {
@@ -32,6 +32,9 @@ func between(t testing.TB, see func(w http.ResponseWriter, action string, body [
 		_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 		if !see(w, action, body) {
 			proxy.ServeHTTP(w, r)
+		}
+		for _, f := range answered {
+			f()
 		}
 	}))
 	t.Cleanup(server.Close)

@@ -130,21 +130,16 @@ func wander(t *testing.T, d *deployment, interrupted bool) {
 }
 
 // TestManySaves saves from many goroutines at once over one handle and its pool
-// of the usual size; none is refused and none is lost. DynamoDB alone may refuse
-// what is too much for it. -proof.saves sets how many.
+// of the usual size; none is refused and none is lost. -proof.saves sets how many.
 func TestManySaves(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *deployment) {
 		store := checkpoint.New(d.handle(t), checkpoint.WithNamespace("many"))
 		const threads = 50
-		var overloaded atomic.Int64
+		var refused atomic.Int64
 		var done sync.WaitGroup
 		for i := range *proofSaves {
 			done.Go(func() {
-				_, err := store.Save(t.Context(), fmt.Sprint("thread-", i%threads), i)
-				switch {
-				case errors.Is(err, driver.ErrUnavailable):
-					overloaded.Add(1)
-				case err != nil:
+				if _, err := store.Save(t.Context(), fmt.Sprint("thread-", i%threads), i); err != nil && refused.Add(1) < 10 {
 					t.Error(err)
 				}
 			})
@@ -153,19 +148,14 @@ func TestManySaves(t *testing.T) {
 		var total int64
 		for i := range min(threads, *proofSaves) {
 			info, err := store.Stat(t.Context(), fmt.Sprint("thread-", i))
-			if err != nil && overloaded.Load() == 0 {
+			if err != nil {
 				t.Error(err)
 			}
 			total += info.Version
 		}
-		// Those that were refused may have been applied.
-		if least := int64(*proofSaves) - overloaded.Load(); total < least || total > int64(*proofSaves) {
-			t.Errorf("%d saves were applied, want %d to %d", total, least, *proofSaves)
+		if total != int64(*proofSaves) || refused.Load() > 0 {
+			t.Errorf("%d saves were applied and %d refused, want %d and none", total, refused.Load(), *proofSaves)
 		}
-		if d.driver != "dynamodb" && overloaded.Load() > 0 {
-			t.Errorf("%d saves of %d were refused, want all to wait for their turn", overloaded.Load(), *proofSaves)
-		}
-		t.Logf("%d saves at once, %d refused as too many", *proofSaves, overloaded.Load())
 	})
 }
 

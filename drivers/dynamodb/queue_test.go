@@ -1,0 +1,152 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/go-ckpt/checkpoint/driver"
+)
+
+// TestMaxConnections: no more requests are under way at once than the word says; all
+// operations are served, also those that take several requests.
+func TestMaxConnections(t *testing.T) {
+	credentials(t)
+	const most = 3
+	var now, seen atomic.Int64
+	endpoint := between(t, func(http.ResponseWriter, string, []byte) bool {
+		n := now.Add(1)
+		for was := seen.Load(); n > was && !seen.CompareAndSwap(was, n); was = seen.Load() {
+		}
+		return false
+	}, func() { now.Add(-1) })
+	b := openTable(t, plainTable(t), endpoint, fmt.Sprint("&max_connections=", most))
+	var all sync.WaitGroup
+	for i := range 60 {
+		all.Go(func() {
+			thread := fmt.Sprint("t-", i%20)
+			if _, err := b.Save(t.Context(), request(thread, "x", 1+i%3)); err != nil {
+				t.Error(err)
+			}
+			if _, err := loadThread(t.Context(), b, thread); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got := seen.Load(); got != most {
+		t.Errorf("%d requests at once, want %d", got, most)
+	}
+}
+
+// TestQueueEnds: an operation whose context ends while it waits for its turn is gone
+// at once, and so is one whose backend is closed; neither sends anything.
+func TestQueueEnds(t *testing.T) {
+	credentials(t)
+	arrived, answer := make(chan struct{}, 3), make(chan struct{})
+	var requests atomic.Int64
+	endpoint := between(t, func(http.ResponseWriter, string, []byte) bool {
+		requests.Add(1)
+		arrived <- struct{}{}
+		<-answer
+		return false
+	})
+	b := openTable(t, plainTable(t), endpoint, "&max_connections=1")
+	results := make(chan error, 2)
+	save := func(ctx context.Context) {
+		_, err := b.Save(ctx, request("t", "x", 1))
+		results <- err
+	}
+	go save(t.Context())
+	<-arrived
+	ctx, cancel := context.WithCancel(t.Context())
+	go save(ctx)
+	cancel()
+	if err := <-results; !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled save: %v", err)
+	}
+	go save(t.Context())
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-results; !errors.Is(err, driver.ErrClosed) {
+		t.Errorf("a save that waited when the backend was closed: %v", err)
+	}
+	close(answer)
+	if err := <-results; err != nil {
+		t.Errorf("the save under way: %v", err)
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests, want one", n)
+	}
+}
+
+// TestBudget: a table that refuses everything sees little more than one request for
+// each save, and each success allows a fifth of a repetition more.
+func TestBudget(t *testing.T) {
+	credentials(t)
+	var requests atomic.Int64
+	var refuse atomic.Bool
+	refuse.Store(true)
+	endpoint := between(t, func(w http.ResponseWriter, action string, _ []byte) bool {
+		requests.Add(1)
+		if refuse.Load() {
+			fail(w, http.StatusBadRequest, "ThrottlingException")
+		}
+		return refuse.Load()
+	})
+	b := openTable(t, plainTable(t), endpoint, "").(*backend)
+	saveAll := func(n int) (refused int64) {
+		var all sync.WaitGroup
+		var count atomic.Int64
+		for i := range n {
+			all.Go(func() {
+				_, err := b.Save(t.Context(), request(fmt.Sprint("t-", i), "x", 1))
+				switch {
+				case err == nil:
+				case errors.Is(err, driver.ErrUnavailable) && strings.Contains(err.Error(), "throttled"):
+					count.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		return count.Load()
+	}
+	const saves = 150
+	if refused := saveAll(saves); refused != saves {
+		t.Errorf("%d saves were refused, want %d", refused, saves)
+	}
+	if n, want := requests.Load(), int64(saves+budgetTokens/retryCost); n != want {
+		t.Errorf("%d requests for %d saves, want %d", n, saves, want)
+	}
+	refuse.Store(false)
+	if refused := saveAll(50); refused != 0 {
+		t.Errorf("%d saves were refused, want none", refused)
+	}
+	refuse.Store(true)
+	requests.Store(0)
+	saveAll(saves)
+	if n, want := requests.Load(), int64(saves+50*successGain/retryCost); n != want {
+		t.Errorf("%d requests for %d saves after 50 that succeeded, want %d", n, saves, want)
+	}
+}
+
+// TestMaxConnectionsOfConfig: a Config of one's own is checked.
+func TestMaxConnectionsOfConfig(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{-1, mostConnections + 1} {
+		b := New(new(dynamodb.Client), Config{Table: "agents", MaxConnections: n})
+		if err := b.Ping(t.Context()); !errors.Is(err, driver.ErrInvalid) || !strings.Contains(err.Error(), "MaxConnections") {
+			t.Errorf("MaxConnections %d: %v, want ErrInvalid", n, err)
+		}
+	}
+}
