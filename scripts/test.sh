@@ -196,6 +196,7 @@ run_tests() {
 	flags+=(-p "$((processors < 4 ? processors : 4))") # each package may start several servers
 	if have_compiler; then
 		flags+=(-race)
+		export GORACE="atexit_sleep_ms=0${GORACE:+ $GORACE}" # else every program waits a second before it ends
 	fi
 	say "go test ${flags[*]} $*"
 	go test "${flags[@]}" "$@" || die "go test $*"

@@ -92,6 +92,7 @@ func runScripts(t *testing.T, folder string, setUp func(testing.TB, *testscript.
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("TMPDIR", env.WorkDir)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a command with the race detector would wait a second before it ends
 			for name, value := range awsEnvironment {
 				env.Setenv(name, value)
 			}
