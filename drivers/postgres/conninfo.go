@@ -235,6 +235,9 @@ func parseURL(base string) ([]setting, error) {
 		if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
 			name, port = host[:colon], host[colon+1:]
 		}
+		if len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+			return nil, errURL // user:password without the '@' looks like this, and is not shown
+		}
 		if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") {
 			name = name[1 : len(name)-1]
 			if net.ParseIP(name) == nil {
