@@ -15,3 +15,12 @@ func TestWriteAndCheck(t *testing.T) {
 	}
 	golden.Check(t, b)
 }
+
+func TestWriteAndCheckChains(t *testing.T) {
+	t.Parallel()
+	b := memory.New()
+	if err := golden.WriteChains(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	golden.CheckChains(t, b)
+}
