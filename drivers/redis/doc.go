@@ -126,7 +126,11 @@
 //	redis-cli LINDEX '{agents:0}:t:user-123' 0
 //
 // An info is one line: 1 (the format), version, created, expires or "-", id,
-// saved, size, encoding, metadata; times are microseconds since 1970. On a
+// saved, size, encoding, metadata; times are microseconds since 1970. Of a thread
+// that was saved with incremental=true the format is 2, and after the id stand
+// the lowest visible version, base and digest; its list goes on below that version
+// as far as patches need it. Earlier versions of the driver refuse such a thread
+// (ErrCorrupt): update every program before setting the word. On a
 // cluster the shard of a thread is FNV-1a of its name (64 bits), modulo the
 // number of shards.
 //
@@ -135,7 +139,8 @@
 // or changes nothing. Up to 8 KB the state is an argument of the script; a
 // larger one is pushed by the next command of a transaction, so that it never
 // becomes a Lua string, whose every byte would be hashed. A load of the latest
-// version is one LRANGE. The first save in a namespace, and one a minute after
+// version is one LRANGE, or one script where patches are likely, which brings what
+// a patch needs; the first one that a handle meets takes two round trips. The first save in a namespace, and one a minute after
 // that, takes another round trip that records the namespace.
 //
 // From its ExpiresAt on, by the clock of the application, a thread is absent.

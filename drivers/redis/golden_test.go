@@ -3,52 +3,66 @@ package redis
 import (
 	"bufio"
 	"compress/gzip"
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/golden"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	"github.com/redis/go-redis/v9"
 )
 
-var writeGolden = flag.Bool("golden.write", false, "write testdata/golden-1.txt.gz anew: only for a new format, under a new name")
+var writeGolden = flag.String("golden.write", "", "a file of testdata to write anew, such as golden-2.txt.gz: only for a new format, under a new name")
 
-const goldenFile = "testdata/golden-1.txt.gz"
+// goldenFiles are what versions of the driver have stored: the first one, and the
+// first one that saved incrementally. A file holds the commands that make the keys,
+// so that servers of every version take it; one word a line, quoted as in Go, an
+// empty line after each command.
+var goldenFiles = []struct {
+	name  string
+	write func(context.Context, driver.Backend) error
+	check func(testing.TB, driver.Backend)
+}{
+	{"golden-1.txt.gz", golden.Write, golden.Check},
+	{"golden-2.txt.gz", golden.WriteChains, golden.CheckChains},
+}
 
-// TestGolden reads what the first version of the driver has stored. The file
-// holds the commands that make the keys, so that servers of every version take
-// it; one word a line, quoted as in Go, an empty line after each command.
+// TestGolden reads what earlier versions of the driver have stored, through a handle
+// and through a client of an application.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	if *writeGolden {
-		server := testserver.StartRedis(t, testserver.RedisOptions{})
-		if err := golden.Write(t.Context(), openDSN(t, server.URL)); err != nil {
-			t.Fatal(err)
-		}
-		dump(t, clientOf(t, server.URL))
+	for _, file := range goldenFiles {
+		t.Run(file.name, func(t *testing.T) {
+			if *writeGolden == file.name {
+				server := testserver.StartRedis(t, testserver.RedisOptions{})
+				if err := file.write(t.Context(), openDSN(t, server.URL)); err != nil {
+					t.Fatal(err)
+				}
+				dump(t, clientOf(t, server.URL), file.name)
+			}
+			server := testserver.StartRedis(t, testserver.RedisOptions{})
+			client := clientOf(t, server.URL)
+			replay(t, client, file.name)
+			file.check(t, openDSN(t, server.URL))
+			if err := client.FlushAll(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+			replay(t, client, file.name)
+			file.check(t, New(client, Config{}))
+		})
 	}
-	server := testserver.StartRedis(t, testserver.RedisOptions{})
-	replay(t, clientOf(t, server.URL))
-	golden.Check(t, openDSN(t, server.URL))
 }
 
-// TestGoldenWithClient reads it through a client of an application.
-func TestGoldenWithClient(t *testing.T) {
-	t.Parallel()
-	server := testserver.StartRedis(t, testserver.RedisOptions{})
-	client := clientOf(t, server.URL)
-	replay(t, client)
-	golden.Check(t, New(client, Config{}))
-}
-
-func replay(t *testing.T, client redis.UniversalClient) {
+func replay(t *testing.T, client redis.UniversalClient, name string) {
 	t.Helper()
-	f, err := os.Open(goldenFile)
+	f, err := os.Open(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +84,7 @@ func replay(t *testing.T, client redis.UniversalClient) {
 		}
 		word, err := strconv.Unquote(lines.Text())
 		if err != nil {
-			t.Fatalf("%s: %v", goldenFile, err)
+			t.Fatalf("%s: %v", name, err)
 		}
 		command = append(command, word)
 	}
@@ -80,7 +94,7 @@ func replay(t *testing.T, client redis.UniversalClient) {
 }
 
 // dump writes the commands that make all keys of a server.
-func dump(t *testing.T, client redis.UniversalClient) {
+func dump(t *testing.T, client redis.UniversalClient, name string) {
 	t.Helper()
 	ctx := t.Context()
 	var out strings.Builder
@@ -124,7 +138,7 @@ func dump(t *testing.T, client redis.UniversalClient) {
 	if err := os.MkdirAll("testdata", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(goldenFile)
+	f, err := os.Create(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,19 @@ import (
 //
 //	1 VERSION CREATED EXPIRES ID SAVED SIZE ENCODING METADATA
 //
-// 1 is the format, times are microseconds since 1970, EXPIRES is "-" for
-// never, METADATA is a JSON object or nothing. ID and ENCODING have their
-// bytes up to the space, and '%', escaped as %XX. save.lua writes the
-// first five words and takes the rest as it comes, so it reads no metadata.
+// or, of a thread that was saved incrementally,
+//
+//	2 VERSION CREATED EXPIRES ID LOWEST BASE DIGEST SAVED SIZE ENCODING METADATA
+//
+// The first word is the format, times are microseconds since 1970, EXPIRES is "-" for
+// never, METADATA is a JSON object or nothing. ID, DIGEST and ENCODING have
+// their bytes up to the space, and '%', escaped as %XX. LOWEST is the lowest version
+// that was visible when this one was saved, which counts in the latest info alone.
+// save.lua writes the words before SAVED and takes the rest as it comes, so it reads
+// no metadata.
+//
+// A driver that knows the first format alone refuses a thread whose latest info has
+// the second one, for loads and for saves: it would drop versions that others need.
 
 const never = "-"
 
@@ -49,7 +58,13 @@ func restOfInfo(saved time.Time, size int, encoding string, metadata map[string]
 
 // parseInfo reads what save.lua stored.
 func parseInfo(key driver.Key, line string) (driver.Info, error) {
-	info := driver.Info{Key: key}
+	info, _, err := parseLine(key, line)
+	return info, err
+}
+
+// parseLine is parseInfo with the digest of the payload, "" where it has none.
+func parseLine(key driver.Key, line string) (info driver.Info, digest string, err error) {
+	info.Key = key
 	rest := line
 	ok := true
 	word := func() string {
@@ -63,8 +78,9 @@ func parseInfo(key driver.Key, line string) (driver.Info, error) {
 		ok = ok && err == nil
 		return n
 	}
-	if word() != "1" {
-		return driver.Info{}, fmt.Errorf("%w: its info has a format that this version of the driver does not know", driver.ErrCorrupt)
+	format := word()
+	if format != "1" && format != "2" {
+		return driver.Info{}, "", fmt.Errorf("%w: its info has a format that this version of the driver does not know", driver.ErrCorrupt)
 	}
 	info.Version = number()
 	info.CreatedAt = time.UnixMicro(number()).UTC()
@@ -74,16 +90,21 @@ func parseInfo(key driver.Key, line string) (driver.Info, error) {
 		info.ExpiresAt = time.UnixMicro(number()).UTC()
 	}
 	info.ID = unescape(word())
+	if format == "2" {
+		number()
+		info.Base = number()
+		digest = unescape(word())
+	}
 	info.SavedAt = time.UnixMicro(number()).UTC()
 	info.Size = int(number())
 	info.Encoding = unescape(word())
 	if rest != "" {
 		ok = ok && json.Unmarshal([]byte(rest), &info.Metadata) == nil
 	}
-	if !ok || info.Version < 1 || info.Size < 0 {
-		return driver.Info{}, fmt.Errorf("%w: its info cannot be read", driver.ErrCorrupt)
+	if !ok || info.Version < 1 || info.Size < 0 || info.Base < 0 || info.Base >= info.Version {
+		return driver.Info{}, "", fmt.Errorf("%w: its info cannot be read", driver.ErrCorrupt)
 	}
-	return info, nil
+	return info, digest, nil
 }
 
 // escape makes s a word: without spaces and never empty.

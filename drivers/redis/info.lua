@@ -1,14 +1,30 @@
--- Stands before every script: how scripts read the info line (see info.go).
+-- Stands before every script: how scripts read and write the info line (see info.go).
+
+local function text(n) return string.format('%.0f', n) end
 
 -- read returns the head of an info line, and nil for a line that is none.
--- version stays text: Lua would print a large number in another form.
+-- version stays text: Lua would print a large number in another form. lowest is
+-- nil in a line of the first format.
 local function read(line)
-  local version, created, expires, id, rest
+  local version, created, expires, id, rest, lowest, base, digest
   if line then
     version, created, expires, id, rest = string.match(line, '^1 (%d+) (%-?%d+) (%-?%d*) (%S+) (.*)$')
+    if not version then
+      version, created, expires, id, lowest, base, digest, rest =
+        string.match(line, '^2 (%d+) (%-?%d+) (%-?%d*) (%S+) (%d+) (%d+) (%S+) (.*)$')
+    end
   end
   return version and {line = line, version = version, number = tonumber(version), created = created,
-    expires = expires, id = id, rest = rest}
+    expires = expires, id = id, lowest = tonumber(lowest or nil), base = tonumber(base or 0), digest = digest or '%', rest = rest}
+end
+
+-- write returns an info line: of the second format if it has a lowest version.
+local function write(info)
+  if not info.lowest then
+    return table.concat({'1', info.version, info.created, info.expires, info.id, info.rest}, ' ')
+  end
+  return table.concat({'2', info.version, info.created, info.expires, info.id,
+    text(info.lowest), text(info.base), info.digest, info.rest}, ' ')
 end
 
 -- live reports whether a thread with this latest info is there at a time, in
@@ -25,12 +41,14 @@ local function holds(match, info)
   return info and (match == '+' or match == '=' .. info.id or match == '#' .. info.version) or false
 end
 
-local function text(n) return string.format('%.0f', n) end
-
--- head reads the latest info of a thread, and how many versions it keeps.
+-- head reads the latest info of a thread, how many versions it keeps, and how many
+-- there are with those that are invisible and that the oldest kept one needs.
 local function head(list)
   local line = redis.call('LINDEX', list, 1)
-  return line, read(line), math.floor(redis.call('LLEN', list) / 2)
+  local latest, held = read(line), math.floor(redis.call('LLEN', list) / 2)
+  local kept = held
+  if latest and latest.lowest then kept = math.max(1, math.min(held, latest.number - latest.lowest + 1)) end
+  return line, latest, kept, held
 end
 
 -- earlier reads the infos of versions from the highest to the lowest one, which

@@ -19,6 +19,9 @@ func line(t testing.TB, info driver.Info) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if info.Base != 0 {
+		return fmt.Sprintf("2 %d %d %s %s %d %d %s %s", info.Version, info.CreatedAt.UnixMicro(), orNever(info.ExpiresAt), escape(info.ID), 1, info.Base, escape("a digest"), rest)
+	}
 	return fmt.Sprintf("1 %d %d %s %s %s", info.Version, info.CreatedAt.UnixMicro(), orNever(info.ExpiresAt), escape(info.ID), rest)
 }
 
@@ -31,6 +34,7 @@ func TestInfoRoundTrip(t *testing.T) {
 		"expires":  {Key: key, ID: "ABC", Version: driver.MaxVersion, Encoding: "json+zstd+aead", CreatedAt: at, SavedAt: at.Add(time.Hour), ExpiresAt: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)},
 		"metadata": {Key: key, ID: "ABC", Version: 7, Encoding: "json", CreatedAt: at, SavedAt: at, Metadata: map[string]string{"a b": "\n\u2028<>&\"\\", "é": "", "x": "1 2 3"}},
 		"hostile":  {Key: key, ID: "a b%\x01c ~", Version: 7, Encoding: " % \n\x00", CreatedAt: at, SavedAt: at},
+		"patch":    {Key: key, ID: "ABC", Version: 7, Base: 3, Encoding: "json+patch", Size: 9, CreatedAt: at, SavedAt: at, ExpiresAt: at.Add(time.Hour), Metadata: map[string]string{"a b": "c d"}},
 		"nothing":  {Key: key, ID: "%20", Version: 7, Encoding: "", CreatedAt: time.UnixMicro(-5).UTC(), SavedAt: time.UnixMicro(0).UTC()},
 	} {
 		got, err := parseInfo(key, line(t, info))
@@ -46,7 +50,7 @@ func TestInfoDamaged(t *testing.T) {
 	t.Parallel()
 	at := time.UnixMicro(1_767_323_045_678_901).UTC()
 	good := line(t, driver.Info{ID: "A b", Version: 3, Encoding: "json", Size: 9, CreatedAt: at, SavedAt: at, Metadata: map[string]string{"k": "v"}})
-	for _, bad := range []string{"", "1", "1 ", "2" + good[1:], "x", "1 3", good[:len(good)-2], "1 0" + good[3:], "1 -3" + good[3:], strings.Replace(good, "json", "", 1)} {
+	for _, bad := range []string{"", "1", "1 ", "3" + good[1:], "x", "1 3", good[:len(good)-2], "1 0" + good[3:], "1 -3" + good[3:], strings.Replace(good, "json", "", 1)} {
 		if info, err := parseInfo(driver.Key{}, bad); !errors.Is(err, driver.ErrCorrupt) {
 			t.Errorf("parseInfo(%q) = %+v, %v, want ErrCorrupt", bad, info, err)
 		}
@@ -70,13 +74,14 @@ func FuzzInfo(f *testing.F) {
 	f.Add(line(f, driver.Info{ID: "A b", Version: 3, Encoding: "json", Size: 9, CreatedAt: at, SavedAt: at, Metadata: map[string]string{"k": "v"}}))
 	f.Add(line(f, driver.Info{ID: "ABC", Version: 1, Encoding: "json+zstd", CreatedAt: at, SavedAt: at, ExpiresAt: at}))
 	f.Add("1 9223372036854775807 -9223372036854775808 - %41 0 0 % {}")
+	f.Add(line(f, driver.Info{ID: "A", Version: 3, Base: 1, Encoding: "json+patch", Size: 9, CreatedAt: at, SavedAt: at}))
 	f.Add("1 1 1 1 %zz 1 1 %4 null")
 	f.Fuzz(func(t *testing.T, text string) {
 		key := driver.Key{Namespace: "n", Thread: "t"}
 		for _, prefix := range []string{"+", "=", "!", "m", "?", ""} {
 			verdictOf(key, prefix+text)
 		}
-		for _, reply := range [][]string{{text}, {text, "payload"}, {text, "payload", text}} {
+		for _, reply := range [][]string{{text}, {text, "payload"}, {text, "payload", text}, {text, "payload", text, "link", text}, {text, "payload", text, "link"}} {
 			if cp, err := checkpointOf(driver.LoadRequest{Key: key, Now: at}, reply); err != nil && !errors.Is(err, driver.ErrCorrupt) && !errors.Is(err, driver.ErrNotFound) {
 				t.Errorf("checkpointOf(%q) = %+v, %v, want ErrCorrupt", reply, cp, err)
 			}

@@ -8,48 +8,91 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// load reads one version. The latest is one plain command.
+// load reads one version. The latest is one plain command, unless it is likely to be
+// a patch: then, and for an older version, a script brings what it needs with it.
+// Payloads cost time in a script, see throughLua, so that it is not used for all.
 func (b *backend) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	list := b.layout.list(req.Namespace, req.Thread)
-	var reply []string
-	var err error
-	if req.Version == 0 {
-		reply, err = b.texts(ctx, "lrange", list, 0, 1)
-	} else {
-		reply, err = b.readBy(ctx, versionScript, []string{list}, req.Version)
+	if req.Version == 0 && !b.expectsChain() {
+		reply, err := b.texts(ctx, "lrange", list, 0, 1)
+		if err != nil {
+			return driver.Checkpoint{}, b.report(ctx, err)
+		}
+		if len(reply) == 0 {
+			return driver.Checkpoint{}, driver.ErrNotFound
+		}
+		cp, err := checkpointOf(req, append([]string{reply[len(reply)-1]}, reply...))
+		if err != nil || cp.Base == 0 {
+			return cp, err
+		}
 	}
+	reply, err := b.readBy(ctx, versionScript, []string{list}, req.Version, driver.MaxChain)
 	if err != nil {
 		return driver.Checkpoint{}, b.report(ctx, err)
 	}
-	return checkpointOf(req, reply)
+	cp, err := checkpointOf(req, reply)
+	if cp.Base != 0 {
+		b.expectChains()
+	}
+	return cp, err
 }
 
-// checkpointOf reads the answer: the payload and the info of the latest
-// version; or the info of the latest, then those of the version asked for.
+// expected is how many loads of the latest version go by the script after one that
+// needed it. A load that does so for nothing takes some microseconds more, and one
+// that should have done so a second round trip.
+const expected = 16
+
+func (b *backend) expectChains() { b.chains.Store(expected) }
+
+// expectsChain reports whether the latest version of a thread is likely to be a
+// patch, as those were that were seen last.
+func (b *backend) expectsChain() bool {
+	n := b.chains.Load()
+	return n > 0 && b.chains.Add(-1) >= 0
+}
+
+// checkpointOf reads the answer of version.lua: the info of the latest version, the
+// payload and the info of the one asked for, and those of what it needs, newest
+// first.
 func checkpointOf(req driver.LoadRequest, reply []string) (driver.Checkpoint, error) {
 	if len(reply) == 0 {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
-	latest := reply[len(reply)-1]
-	if req.Version != 0 {
-		latest, reply = reply[0], reply[1:]
-	}
-	info, err := parseInfo(req.Key, latest)
+	info, digest, err := parseLine(req.Key, reply[0])
 	if err != nil {
 		return driver.Checkpoint{}, err
 	}
-	if info.Expired(req.Now) || len(reply) == 0 {
+	if info.Expired(req.Now) || len(reply) == 1 {
 		return driver.Checkpoint{}, driver.ErrNotFound
 	}
+	if len(reply) < 3 {
+		return driver.Checkpoint{}, errSize(info)
+	}
 	if req.Version != 0 {
-		if info, err = parseInfo(req.Key, reply[len(reply)-1]); err != nil {
+		if info, digest, err = parseLine(req.Key, reply[2]); err != nil {
 			return driver.Checkpoint{}, err
 		}
 	}
-	if len(reply) != 2 || len(reply[0]) != info.Size || req.Version != 0 && req.Version != info.Version {
+	if len(reply[1]) != info.Size || req.Version != 0 && req.Version != info.Version {
 		return driver.Checkpoint{}, errSize(info)
 	}
-	return driver.Checkpoint{Info: info, Payload: bytesOf(reply[0])}, nil
+	cp := driver.Checkpoint{Info: info, Payload: bytesOf(reply[1]), Digest: digest}
+	if info.Base != 0 {
+		cp.Links = linksOf(info, reply[3:])
+	}
+	return cp, nil
+}
+
+// linksOf reads pairs of payload and info, newest first. What is damaged is left out.
+func linksOf(of driver.Info, pairs []string) (links []driver.Link) {
+	for i := len(pairs) - 2; i >= 0; i -= 2 {
+		info, err := parseInfo(of.Key, pairs[i+1])
+		if err != nil || info.Version < of.Base || info.Version >= of.Version || len(pairs[i]) != info.Size {
+			continue
+		}
+		links = append(links, driver.Link{Version: info.Version, ID: info.ID, Encoding: info.Encoding, Base: info.Base, Payload: bytesOf(pairs[i])})
+	}
+	return links
 }
 
 func errSize(info driver.Info) error {

@@ -93,6 +93,8 @@ type backend struct {
 	old      atomic.Bool // the server lacks EVALSHA_RO
 	recorded atomic.Bool // the layout on record is ours
 	enrolled sync.Map    // namespace → time.Time when it was last recorded
+
+	chains atomic.Int32 // how many of the next loads are to expect a patch
 }
 
 var (
@@ -104,6 +106,7 @@ var (
 	_ driver.Finder          = (*backend)(nil)
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
+	_ driver.Patcher         = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
@@ -165,6 +168,11 @@ func (b *backend) Ping(ctx context.Context) error {
 
 // Save implements driver.Backend.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	return b.SavePatch(ctx, driver.PatchRequest{SaveRequest: req})
+}
+
+// SavePatch implements driver.Patcher.
+func (b *backend) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	info, err := driver.Info{}, b.begin(ctx)
 	if err == nil {
 		info, err = b.save(ctx, req)

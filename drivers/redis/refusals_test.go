@@ -373,7 +373,7 @@ func TestDamaged(t *testing.T) {
 		"NoInfo":  func(ctx context.Context, list string) error { return admin.LTrim(ctx, list, 0, 0).Err() },
 		"BadInfo": func(ctx context.Context, list string) error { return admin.LSet(ctx, list, 1, "nonsense").Err() },
 		"LaterFormat": func(ctx context.Context, list string) error {
-			return admin.LSet(ctx, list, 1, "2 1 0 - ID 0 5 json ").Err()
+			return admin.LSet(ctx, list, 1, "3 1 0 - ID 1 0 % 0 5 json ").Err()
 		},
 		"ShortPayload":  func(ctx context.Context, list string) error { return admin.LSet(ctx, list, 0, "st").Err() },
 		"ForeignFormat": func(ctx context.Context, list string) error { return admin.LPush(ctx, list, "x").Err() },

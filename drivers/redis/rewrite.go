@@ -19,7 +19,7 @@ func (b *backend) rewrite(ctx context.Context, req driver.RewriteRequest) error 
 	if b.calls == nil {
 		payload.data = bytes.Clone(req.Payload) // see apart
 	}
-	argv := []any{req.Version, escape(req.ID), req.Now.UnixMicro(), len(req.Payload), escape(req.Encoding), payload}
+	argv := []any{req.Version, escape(req.ID), req.Now.UnixMicro(), len(req.Payload), escape(req.Encoding), escape(req.Digest), payload}
 	found, err := do(ctx, b, always, func(ctx context.Context) (bool, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
 			return anyOf(ctx, rewriteScript.args(bySource, false, keys, argv...)...)

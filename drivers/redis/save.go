@@ -26,14 +26,25 @@ const (
 	maxPayload = 512<<20 - 1
 )
 
-// save writes the next version.
-func (b *backend) save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+// save writes the next version: a patch, if the request has a Base.
+func (b *backend) save(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	w := write{
 		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
 		now: req.Now, created: req.Now, saved: req.Now, expires: req.ExpiresAt, keep: req.Keep,
 	}
 	w.match = condition(req.Match)
-	return b.write(ctx, w)
+	if req.Digest != "" {
+		w.chain = escape(req.Digest)
+	}
+	if req.Base != 0 {
+		w.patch = true
+		w.chain += " " + strconv.FormatInt(req.Base, 10) + " " + escape(req.Previous.ID) + " " + escape(req.Previous.Digest)
+	}
+	info, err := b.write(ctx, w)
+	if err == nil && info.Base != 0 {
+		b.expectChains()
+	}
+	return info, err
 }
 
 // condition writes a condition as scripts take it.
@@ -69,7 +80,7 @@ func (b *backend) importCheckpoint(ctx context.Context, req driver.ImportRequest
 	return err
 }
 
-// A write is a Save or an Import.
+// A write is a Save, a SavePatch or an Import.
 type write struct {
 	key                          driver.Key
 	id                           string
@@ -80,12 +91,18 @@ type write struct {
 	keep                         int
 	match                        string // as save.lua takes it
 	version                      string // "" for the next one
+	chain                        string // as save.lua takes it
+	patch                        bool
 }
+
+// repeatable reports whether the write can be sent again though an earlier attempt
+// may have been applied, or will be: a patch is made against one version.
+func (w write) repeatable() bool { return w.patch || repeatable(w.match) }
 
 // write runs save.lua. It sends it once only: after a lost answer it looks
 // whether the checkpoint is there, and does not try again, for the first
-// attempt might still arrive. A save on condition of an id is the exception:
-// of two attempts one at most can meet the condition.
+// attempt might still arrive. A save on condition of an id and a patch are the
+// exceptions: of two attempts one at most can meet the condition.
 func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	if len(w.payload) > maxPayload {
 		return driver.Info{}, fmt.Errorf("%w: %d bytes, and a value in Redis has at most %d", driver.ErrTooLarge, len(w.payload), maxPayload)
@@ -105,7 +122,7 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	lost := false
 	again := func() bool {
 		lost = lost || !sent.unsent()
-		return !lost || repeatable(w.match)
+		return !lost || w.repeatable()
 	}
 	keys, argv := b.layout.thread(w.key), w.argv(rest)
 	var start atomic.Int64
@@ -122,7 +139,7 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 		return driver.Info{}, b.report(ctx, err)
 	case err != nil:
 		return driver.Info{}, b.report(ctx, err)
-	case lost && strings.HasPrefix(reply, "!"):
+	case lost && (strings.HasPrefix(reply, "!") || reply == "b"):
 		return driver.Info{}, errOvertaken
 	}
 	return verdictOf(w.key, reply)
@@ -135,7 +152,7 @@ func (w write) argv(rest string) []any {
 		lifetime = w.expires.UnixMilli() - w.now.UnixMilli() + 1
 	}
 	return []any{
-		w.key.Thread, escape(w.id), w.now.UnixMicro(), w.keep, w.match, w.version, w.created.UnixMicro(), orNever(w.expires), lifetime, rest,
+		w.key.Thread, escape(w.id), w.now.UnixMicro(), w.keep, w.match, w.version, w.created.UnixMicro(), orNever(w.expires), lifetime, rest, w.chain,
 	}
 }
 
@@ -211,6 +228,8 @@ func verdictOf(key driver.Key, reply string) (driver.Info, error) {
 			conflict.Current = current
 		}
 		return driver.Info{}, conflict
+	case 'b':
+		return driver.Info{}, driver.ErrBase
 	case 'm':
 		return driver.Info{}, backends.ErrHighestVersion
 	}

@@ -18,12 +18,18 @@
 --
 -- Returns one character and the info it is about: "+" written, "=" the id was
 -- written before, "!" the condition does not hold (no info: absent), "x" what
--- is stored cannot be read, "m" the highest version is reached.
+-- is stored cannot be read, "m" the highest version is reached, "b" the patch was
+-- not made against the latest version.
+--
+-- The list has the versions that are kept, and below them those that the oldest
+-- kept one needs. They are in no other key.
 local list, past, index, expiry, gate = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local name, id, now, keep, match = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local version, created, expires = ARGV[6], ARGV[7], ARGV[8]
+local digest, base, previous, proof = string.match(ARGV[11], '^(%S+) ?(%d*) ?(%S*) ?(%S*)$')
+base = tonumber(base or '') or 0
 
-local line, old, kept = head(list)
+local line, old, kept, held = head(list)
 if not old and (line or redis.call('EXISTS', list) == 1) then return 'x' end
 local alive = live(old, now)
 if alive then
@@ -34,6 +40,7 @@ else
   kept = 0
 end
 if not holds(match, alive and old) then return '!' .. (alive and line or '') end
+if base > 0 and not (alive and old.id == previous and old.digest == proof) then return 'b' end
 
 if version == '' then
   version = alive and old.number + 1 or 1
@@ -55,12 +62,25 @@ if expires ~= '-' then
   over = math.max(time, time + tonumber(ARGV[9]), math.floor(expires / 1000))
 end
 
+-- The versions before this one that stay: the lowest visible one never gets lower,
+-- so that a larger keep shows nothing anew, and what it needs stays with it.
+local lowest = math.max(version - kept, version - keep + 1)
+local stays = version - lowest
+if kept == 0 then
+  stays = 0
+elseif stays == 0 then
+  stays = base > 0 and version - base or 0
+elseif old.lowest then
+  local oldest = lowest == old.number and old or read(earlier(list, past, old.number, lowest, lowest)[1])
+  stays = not oldest and held or oldest.base > 0 and version - oldest.base or stays
+end
+
 -- Redis does not roll back. What can fail here is a foreign key in the place of
 -- one of ours, or a full server; the changes up to ZREM find out, and mean
 -- nothing without what follows: an old info has a second place, a name has no
 -- thread and is not listed.
-local goes_on = kept > 0 and keep > 1
-if goes_on then redis.call('HSET', past, old.version, line, 'id:' .. old.id, old.version) end
+local goes_on = stays > 0
+if goes_on and keep > 1 then redis.call('HSET', past, old.version, line, 'id:' .. old.id, old.version) end
 redis.call('ZADD', index, 0, name)
 if over then
   redis.call('ZADD', expiry, text(over), name)
@@ -69,9 +89,11 @@ elseif not alive or old.expires ~= '-' then
 end
 
 if goes_on then
-  if kept >= keep then
-    redis.call('LTRIM', list, 0, 2 * keep - 3)
-    for n = version - kept, version - keep do
+  if held > stays then redis.call('LTRIM', list, 0, 2 * stays - 1) end
+  if keep == 1 then
+    if kept > 1 then redis.call('UNLINK', past) end
+  else
+    for n = version - kept, lowest - 1 do
       local gone = read(redis.call('HGET', past, text(n)))
       redis.call('HDEL', past, text(n), gone and 'id:' .. gone.id or '')
     end
@@ -86,9 +108,10 @@ else
   if kept ~= 1 then redis.call('UNLINK', past) end
 end
 
-local info = string.format('1 %s %s %s %s %s', text(version), created, expires, id, ARGV[10])
-if ARGV[11] then
-  redis.call('LPUSH', list, info, ARGV[11])
+local info = write({version = text(version), created = created, expires = expires, id = id,
+  lowest = (digest or goes_on and old.lowest) and lowest or nil, base = base, digest = digest or '%', rest = ARGV[10]})
+if ARGV[12] then
+  redis.call('LPUSH', list, info, ARGV[12])
 else
   redis.call('LPUSH', list, info)
 end
@@ -103,5 +126,5 @@ if over then
     redis.call('ZREM', expiry, gone)
   end
 end
-if not ARGV[11] then redis.call('RENAME', list, gate) end
+if not ARGV[12] then redis.call('RENAME', list, gate) end
 return '+' .. info

@@ -175,11 +175,38 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 
+	grown := driver.Key{Namespace: ns, Thread: "grown"}
+	chain := newChain(t, b, grown, 3)
+	for range 40 {
+		chain.add(t, large)
+	}
+	loadGrown := func(version func() int64) func() error {
+		return func() error {
+			cp, err := b.Load(t.Context(), driver.LoadRequest{Key: grown, Version: version(), Now: time.Now()})
+			if err == nil && len(cp.Links) < 30 {
+				return fmt.Errorf("Load of a patch brings %d links", len(cp.Links))
+			}
+			return err
+		}
+	}
+
 	for _, c := range []struct {
 		name string
 		want int64
 		run  func() error
 	}{
+		{"SavePatch", 1, func() error { return chain.patch(t, small) }},
+		{"SavePatch, large", 1, func() error { return chain.patch(t, large) }},
+		{"Load of a patch", 1, loadGrown(latest)},
+		{"Load of a version, a patch", 1, loadGrown(func() int64 { return chain.info.Version - 1 })},
+		{"SavePatch, refused", 1, func() error {
+			req := chain.request(large)
+			req.Previous.Digest = "another"
+			if _, err := b.SavePatch(t.Context(), req); !errors.Is(err, driver.ErrBase) {
+				return fmt.Errorf("%v, want ErrBase", err)
+			}
+			return nil
+		}},
 		{"Ping", 2, func() error { return b.Ping(t.Context()) }},
 		{"Save, small", 1, save(small, nil)},
 		{"Save, large", 1, save(large, nil)},

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/redis"
@@ -88,10 +89,19 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkpointtest.Run(t, c.open(c.server(t)+c.words),
-				checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter"),
+				checkpointtest.RequireAll(),
 				checkpointtest.Unreachable(c.open(c.unreachable)))
 		})
 	}
+}
+
+// TestConformanceIncremental runs the cases about stores again, with patches wherever
+// a state is large enough.
+func TestConformanceIncremental(t *testing.T) {
+	dsn := testserver.Redis(t) + "?prefix=incremental:"
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return openDSN(t, dsn) },
+		checkpointtest.RequireAll(), checkpointtest.Options(checkpoint.WithIncremental()),
+		checkpointtest.Cases(func(name string) bool { return strings.HasPrefix(name, "Store/") }))
 }
 
 func BenchmarkSuite(b *testing.B) {
