@@ -39,12 +39,20 @@ import (
 // A testCase is one sentence of the rules and the function that tries it.
 type testCase struct {
 	name  string // stable; the group comes first: "Raw/Save/VersionsCount"
-	rule  int    // of package driver
+	rule  int    // of package driver; 0 for the contract of driver.Driver
 	text  string // the sentence
 	needs string // the optional interface it is about: "Purger", …, see Require
 	alone bool   // not beside other cases
 	heavy bool   // left out by go test -short
 	run   func(*trial)
+}
+
+// broken names the rule that a failure breaks.
+func (c testCase) broken() string {
+	if c.rule == 0 {
+		return "driver.Driver"
+	}
+	return fmt.Sprint("rule ", c.rule)
 }
 
 // result is how the case ended.
@@ -213,7 +221,7 @@ func (s *suite) runTest(t *testing.T, c testCase) {
 	case r.Outcome == Unsupported:
 		t.Skip(r.Reason)
 	case r.Outcome == Failed:
-		t.Errorf("%s\nrule %d: %s", r.Reason, c.rule, c.text)
+		t.Errorf("%s\n%s: %s", r.Reason, c.broken(), c.text)
 	}
 }
 

@@ -164,14 +164,14 @@ func (t *trial) called(format string, args ...any) {
 }
 
 // caller returns the file and line of the case that is failing: the outermost
-// frame of the package that is not in this file.
+// frame of the package that is not in a file that runs cases.
 func caller() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	place := ""
 	for {
 		f, more := frames.Next()
-		if file := filepath.Base(f.File); strings.Contains(f.Function, "/checkpointtest.") && file != "trial.go" {
+		if file := filepath.Base(f.File); strings.Contains(f.Function, "/checkpointtest.") && file != "trial.go" && file != "rundriver.go" {
 			place = fmt.Sprintf("%s:%d: ", file, f.Line)
 		}
 		if !more {

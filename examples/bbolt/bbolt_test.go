@@ -15,6 +15,17 @@ func TestConformance(t *testing.T) {
 	checkpointtest.Run(t, opener(t), checkpointtest.RequireAll())
 }
 
+// TestOpen judges what is said of Open.
+func TestOpen(t *testing.T) {
+	checkpointtest.RunDriver(t, new(bbolt.Driver), checkpointtest.DSNs{
+		Names:   []string{"bbolt"},
+		Valid:   []string{"agents.bolt", "bbolt:agents.bolt", "bbolt:/var/lib/agents.bolt?sync=true"},
+		Invalid: []string{"", "bbolt:", "bbolt://agents.bolt", "agents.bolt?sync=no"},
+		Words:   []string{"sync=false"},
+		File:    func(folder string) string { return "bbolt:" + filepath.Join(folder, "agents.bolt") },
+	})
+}
+
 // opener opens handles on one file.
 func opener(t testing.TB) func(testing.TB) driver.Backend {
 	var d bbolt.Driver
