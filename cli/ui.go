@@ -22,17 +22,20 @@ func newUI(a *app) *cobra.Command {
 		Use:   "ui",
 		Short: "Look into the store in a browser",
 		Long: `Ui serves a page on this machine alone, and prints its address: the threads, the
-time line of each, the states as trees, and what changed between two versions.
-It ends when it is interrupted.
+time line of each, the states as trees, what changed between two versions, and
+logs that follow. It ends when it is interrupted. With --write the page also
+restores, forks, edits and deletes; without it every change is refused.
 
 The address ends in a token that lets one browser in, for as long as the command
 runs; whoever knows it sees what the store holds, so do not pass it on.`,
 		Example: `  checkpoint ui
+  checkpoint ui --write
   checkpoint ui --addr 127.0.0.1:8080`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return u.run(cmd.Context()) },
 	}
 	cmd.Flags().StringVar(&u.addr, "addr", "127.0.0.1:0", "`HOST:PORT` of this machine's loopback to serve on; port 0 is a free one")
+	cmd.Flags().BoolVar(&u.write, "write", false, "allow the page to change what is stored")
 	return cmd
 }
 

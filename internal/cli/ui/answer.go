@@ -164,6 +164,7 @@ func statusOf(err error) int {
 		{errors.ErrUnsupported, http.StatusNotImplemented},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout},
 		{errSlow, http.StatusGatewayTimeout},
+		{errReadOnly, http.StatusForbidden},
 		{errBusy, http.StatusServiceUnavailable},
 		{checkpoint.ErrUnavailable, http.StatusServiceUnavailable},
 	} {

@@ -10,7 +10,8 @@ import (
 )
 
 // paths are all that the page answers, and some that it does not.
-var paths = []string{"/", "/namespaces", "/thread?thread=t", "/state?thread=t", "/raw?thread=t", "/diff?thread=t",
+var paths = []string{"/", "/namespaces", "/thread?thread=t", "/state?thread=t", "/raw?thread=t", "/diff?thread=t", "/log?thread=t",
+	"/tail?thread=t&after=1&life=1", "/restore?thread=t&version=1", "/fork?thread=t&version=1", "/edit?thread=t", "/delete?thread=t",
 	"/style.css", "/script.js", "/favicon.ico", "/none", "//", "/../x", "/%2e%2e/x", "/state/", "/templates/layout.html", "/?token=wrong", "/?token="}
 
 // TestGuard: without the cookie nothing is told, whatever is asked for; every answer
@@ -130,13 +131,16 @@ func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	s := open(t, nil, Options{})
 	s.save("t", `1`, `2`)
-	post := regexp.MustCompile(`(?i)method="?post`)
+	post := regexp.MustCompile(`(?i)method="?post|href="/(restore|fork|edit|delete)`)
 	for _, path := range paths {
 		if res := s.do(s.request("POST", path, url.Values{"thread": {"t"}, "version": {"1"}})); res.StatusCode != 403 {
 			t.Errorf("POST %s: %s, want 403", path, res.Status)
 		}
 		res := s.do(s.request("GET", path, nil))
 		body, _ := io.ReadAll(res.Body)
+		if asks := strings.HasPrefix(path, "/restore") || strings.HasPrefix(path, "/fork") || strings.HasPrefix(path, "/edit") || strings.HasPrefix(path, "/delete"); asks && res.StatusCode != 403 {
+			t.Errorf("GET %s: %s, want 403", path, res.Status)
+		}
 		if post.Match(body) {
 			t.Errorf("%s has a form that changes something", path)
 		}

@@ -21,6 +21,9 @@ type threadPage struct {
 	Version  int64  // the latest one
 	State    string // addresses
 	Last     string // of the last save's difference
+	Log      string
+	Edit     string
+	Delete   string
 	Timeline *timeline
 	Rows     []versionRow
 	Older    string
@@ -33,6 +36,7 @@ type versionRow struct {
 	Saved, Size        string
 	Encoding, Metadata string
 	URL, Diff          string // Diff from the version before, or ""
+	Restore, Fork      string // questions
 }
 
 // A fact is a name and a value.
@@ -58,6 +62,9 @@ func (*server) thread(ctx context.Context, req *request) (answer, error) {
 		Name:    terminal.Quote(name),
 		Quoted:  url.QueryEscape(name),
 		State:   req.stateURL(name, 0),
+		Log:     req.to("/log", "thread", name),
+		Edit:    req.to("/edit", "thread", name),
+		Delete:  req.to("/delete", "thread", name),
 		Version: infos[0].Version,
 	}
 	for i, info := range infos {
@@ -68,6 +75,8 @@ func (*server) thread(ctx context.Context, req *request) (answer, error) {
 			Encoding: terminal.Quote(info.Encoding),
 			Metadata: cut(human.Metadata(info.Metadata), 200),
 			URL:      req.stateURL(name, info.Version),
+			Restore:  req.to("/restore", "thread", name, "version", strconv.FormatInt(info.Version, 10)),
+			Fork:     req.to("/fork", "thread", name, "version", strconv.FormatInt(info.Version, 10)),
 		}
 		if i+1 < len(infos) || len(infos) == pageLength && info.Version > 1 {
 			row.Diff = req.diffURL(name, info.Version-1, info.Version)

@@ -84,6 +84,17 @@ func New(store *checkpoint.Store, opts Options) http.Handler {
 	s.routes.Handle("GET /state", s.page(s.heavy, s.state))
 	s.routes.Handle("GET /raw", s.page(s.heavy, s.raw))
 	s.routes.Handle("GET /diff", s.page(s.heavy, s.diff))
+	s.routes.Handle("GET /log", s.page(s.heavy, s.log))
+	s.routes.Handle("GET /tail", s.page(s.heavy, s.tail))
+
+	s.routes.Handle("GET /restore", s.page(s.light, asking(s.askRestore)))
+	s.routes.Handle("POST /restore", s.page(s.heavy, s.restore))
+	s.routes.Handle("GET /fork", s.page(s.light, asking(s.askFork)))
+	s.routes.Handle("POST /fork", s.page(s.heavy, s.fork))
+	s.routes.Handle("GET /edit", s.page(s.heavy, asking(s.edit)))
+	s.routes.Handle("POST /edit", s.page(s.heavy, s.saveEdited))
+	s.routes.Handle("GET /delete", s.page(s.light, asking(s.askDelete)))
+	s.routes.Handle("POST /delete", s.page(s.light, s.delete))
 	s.routes.Handle("/", s.page(s.light, s.unknown))
 	return s
 }

@@ -76,3 +76,34 @@ document.addEventListener("keydown", (event) => {
 		document.querySelector(go)?.click();
 	}
 });
+
+// A log that follows asks for what comes after its last event, once a second.
+const follow = document.getElementById("follow");
+if (follow) {
+	const log = document.getElementById("log");
+	const list = log.querySelector("ol");
+	follow.parentElement.hidden = false;
+	let timer;
+	const look = async () => {
+		clearTimeout(timer);
+		if (!follow.checked) return;
+		try {
+			const address = new URL(log.dataset.tail, location.href);
+			address.searchParams.set("after", list.dataset.after);
+			address.searchParams.set("life", list.dataset.life);
+			const answer = await fetch(address);
+			const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+			const next = page.querySelector("ol.events");
+			if (!next) throw new Error(page.querySelector("[role=alert]")?.textContent || answer.statusText);
+			Object.assign(list.dataset, next.dataset);
+			if (next.children.length > 0) {
+				list.append(...next.children);
+				follow.scrollIntoView({ block: "end" });
+			}
+		} catch (err) {
+			say("Not followed: " + err.message);
+		}
+		timer = setTimeout(look, 1000);
+	};
+	follow.addEventListener("change", look);
+}
