@@ -57,7 +57,11 @@ func (h *history) add(client int, thread string, in call, out reply, called int6
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ops[thread] = append(h.ops[thread], porcupine.Operation{ClientId: client, Input: in, Output: out, Call: called, Return: returned})
-	h.counts[in.kind+" "+out.outcome()]++
+	kind := in.kind
+	if in.previous != "" {
+		kind = "patch"
+	}
+	h.counts[kind+" "+out.outcome()]++
 }
 
 func (h *history) issue(id string, v version) {
@@ -114,12 +118,17 @@ func uncertain(err error) bool {
 }
 
 func (r *recorder) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-	in := call{kind: "save", now: micros(req.Now), match: req.Match, keep: req.Keep, save: version{
+	return r.save(ctx, driver.PatchRequest{SaveRequest: req}, func() (driver.Info, error) { return r.Backend.Save(ctx, req) })
+}
+
+// save records a save, or a patch.
+func (r *recorder) save(ctx context.Context, req driver.PatchRequest, save func() (driver.Info, error)) (driver.Info, error) {
+	in := call{kind: "save", now: micros(req.Now), match: req.Match, keep: req.Keep, previous: req.Previous.ID, save: version{
 		id: req.ID, saved: micros(req.Now), expires: micros(req.ExpiresAt),
 		content: fingerprint(req.Encoding, req.Payload), metadata: flatten(req.Metadata),
 	}}
 	if ctx.Err() != nil {
-		info, err := r.Backend.Save(ctx, req)
+		info, err := save()
 		if err == nil {
 			r.h.problem("Save with a context that had ended succeeded")
 		}
@@ -127,13 +136,15 @@ func (r *recorder) Save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 	}
 	r.h.issue(req.ID, in.save)
 	called := r.h.now()
-	info, err := r.Backend.Save(ctx, req)
+	info, err := save()
 	r.h.overstayed(ctx)
 
 	var conflict *driver.ConflictError
 	switch {
 	case err == nil:
 		r.h.add(r.client, req.Thread, in, reply{versions: []version{observed(info)}}, called)
+	case errors.Is(err, driver.ErrBase) && req.Base != 0:
+		r.h.add(r.client, req.Thread, in, reply{failed: true}, called)
 	case errors.As(err, &conflict):
 		r.h.add(r.client, req.Thread, in, reply{failed: true}, called)
 		if !refuses(conflict.Current, req.Match) || conflict.Current.Version != 0 && conflict.Current.ID == req.ID {

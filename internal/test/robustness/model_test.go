@@ -42,6 +42,8 @@ type call struct {
 	match  driver.Match
 	save   version // what to write, number and created being for the database to find; find: its id
 
+	previous string // save: of a patch, the id of the version that it was made against
+
 	from, to   int64 // versions: bounds, both included; 0: open
 	descending bool  // versions: the newest first
 	alone      bool  // prefix: no save of the thread was under way meanwhile
@@ -50,7 +52,7 @@ type call struct {
 // A reply is its output.
 type reply struct {
 	open     bool // no answer: it may have happened, or happen yet
-	failed   bool // conflict, or not found
+	failed   bool // conflict, another base, or not found
 	versions []version
 }
 
@@ -154,7 +156,7 @@ func save(t, live thread, in call, out reply) []thread {
 		}
 		return []thread{t}
 	}
-	if !satisfied(in.match, live) {
+	if !satisfied(in.match, live) || in.previous != "" && (live == nil || live.latest().id != in.previous) {
 		if out.failed || out.open {
 			return []thread{t}
 		}
@@ -213,6 +215,9 @@ func describe(in call, out reply) string {
 	switch in.kind {
 	case "save":
 		s += fmt.Sprintf(" id=%.8s", in.save.id) + condition(in.match)
+		if in.previous != "" {
+			s += fmt.Sprintf(" patch of %.8s", in.previous)
+		}
 		if in.save.expires != 0 {
 			s += fmt.Sprintf(" expires=%ds", (in.save.expires-in.now)/1e6)
 		}

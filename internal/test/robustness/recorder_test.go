@@ -22,6 +22,13 @@ func refuses(current driver.Info, m driver.Match) bool {
 	return !satisfied(m, live)
 }
 
+// A patchRecorder records patches too, of a backend that takes them.
+type patchRecorder struct{ lastSave }
+
+func (r patchRecorder) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
+	return r.save(ctx, req, func() (driver.Info, error) { return r.Backend.(driver.Patcher).SavePatch(ctx, req) })
+}
+
 func (r *recorder) Delete(ctx context.Context, req driver.DeleteRequest) error {
 	if ctx.Err() != nil {
 		return r.Backend.Delete(ctx, req)

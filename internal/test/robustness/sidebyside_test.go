@@ -36,7 +36,7 @@ func TestSideBySide(t *testing.T) {
 			rt.Repeat(map[string]func(*rapid.T){
 				"save": p.save, "load": p.load, "delete": p.delete, "list": p.list, "history": p.history,
 				"import": p.importCheckpoint, "rewrite": p.rewrite, "purge": p.purge, "clock": p.clock,
-				"repeat": p.repeat, "find": p.find, "versions": p.versions, "prefix": p.deletePrefix,
+				"repeat": p.repeat, "find": p.find, "patch": p.patch, "versions": p.versions, "prefix": p.deletePrefix,
 			})
 		})
 	})
@@ -51,7 +51,7 @@ type pair struct {
 	prefix    string
 	now       time.Time
 	saves     int
-	last      *driver.SaveRequest
+	last      *driver.PatchRequest // a Save where Base is 0
 	ids       []string
 }
 
@@ -97,7 +97,10 @@ func (p *pair) save(t *rapid.T) {
 	if req.Match = p.match(t, req.Key); rapid.IntRange(0, 6).Draw(t, "absent") == 0 {
 		req.Match = driver.Match{Absent: true}
 	}
-	p.last = &req
+	if _, ok := p.got.(driver.Patcher); ok && rapid.IntRange(0, 2).Draw(t, "digest") > 0 {
+		req.Digest = "digest-" + req.ID
+	}
+	p.last = &driver.PatchRequest{SaveRequest: req}
 	p.repeat(t)
 }
 
@@ -106,8 +109,12 @@ func (p *pair) repeat(t *rapid.T) {
 	if p.last == nil {
 		return
 	}
-	want, wantErr := p.want.Save(p.ctx, *p.last)
-	got, gotErr := p.got.Save(p.ctx, *p.last)
+	if p.last.Base != 0 {
+		p.repeatPatch(t)
+		return
+	}
+	want, wantErr := p.want.Save(p.ctx, p.last.SaveRequest)
+	got, gotErr := p.got.Save(p.ctx, p.last.SaveRequest)
 	same(t, fmt.Sprintf("Save(%v, match %+v)", p.last, p.last.Match), shown(got, gotErr), shown(want, wantErr))
 }
 
@@ -122,6 +129,7 @@ func (p *pair) compareLoad(t *rapid.T, req driver.LoadRequest) {
 	same(t, fmt.Sprintf("Load(%+v)", req), shown(got.Info, gotErr), shown(want.Info, wantErr))
 	if wantErr == nil {
 		same(t, fmt.Sprintf("payload of Load(%+v)", req), fingerprint(got.Encoding, got.Payload), fingerprint(want.Encoding, want.Payload))
+		same(t, fmt.Sprintf("links of Load(%+v)", req), shownLinks(got), shownLinks(want))
 	}
 }
 
@@ -181,6 +189,7 @@ func (p *pair) rewrite(t *rapid.T) {
 		req.ID, req.Version = cp.ID, cp.Version
 	}
 	req.Encoding, req.Payload = payload(t)
+	p.rewriteChain(t, &req)
 	wantErr := p.want.(driver.Rewriter).Rewrite(p.ctx, req)
 	gotErr := rewriter.Rewrite(p.ctx, req)
 	same(t, fmt.Sprintf("Rewrite(%v)", req), class(gotErr), class(wantErr))
@@ -249,7 +258,7 @@ func shown(i driver.Info, err error) string {
 	for _, k := range keys {
 		metadata = append(metadata, fmt.Sprintf("%q=%q", k, i.Metadata[k]))
 	}
-	return fmt.Sprintf("%q %q %s version %d, %d bytes of %s, %s created %v saved %v expires %v", i.Namespace, i.Thread, i.ID, i.Version, i.Size, i.Encoding,
+	return fmt.Sprintf("%q %q %s version %d, %d bytes of %s, base %d, %s created %v saved %v expires %v", i.Namespace, i.Thread, i.ID, i.Version, i.Size, i.Encoding, i.Base,
 		metadata, i.CreatedAt, i.SavedAt, i.ExpiresAt)
 }
 
@@ -266,7 +275,7 @@ func class(err error) string {
 	if err == nil {
 		return "ok"
 	}
-	for _, known := range []error{driver.ErrNotFound, driver.ErrConflict, driver.ErrInvalid, driver.ErrTooLarge, driver.ErrCorrupt, driver.ErrUnavailable, driver.ErrClosed} {
+	for _, known := range []error{driver.ErrNotFound, driver.ErrConflict, driver.ErrInvalid, driver.ErrTooLarge, driver.ErrCorrupt, driver.ErrUnavailable, driver.ErrClosed, driver.ErrBase} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}

@@ -38,7 +38,8 @@ type round struct {
 	abandon context.CancelFunc // ends the round early
 }
 
-// A worker is one client. Its clock stands still during an operation.
+// A worker is one client. Its clock stands still during an operation. Every other
+// one saves incrementally, where the driver can.
 type worker struct {
 	*round
 	id        int
@@ -47,9 +48,12 @@ type worker struct {
 	store     *checkpoint.Store
 	clock     time.Time
 	impatient int
-	last      driver.SaveRequest
-	seen      map[string]checkpoint.Info
-	count     int
+
+	incremental bool
+
+	last  driver.SaveRequest
+	seen  map[string]checkpoint.Info
+	count int
 }
 
 type state struct {
@@ -110,8 +114,14 @@ func (r *round) worker(id int, namespace string) *worker {
 		round: r, id: id, random: rand.New(rand.NewPCG(r.seed, uint64(id))), seen: map[string]checkpoint.Info{},
 		recorder: &recorder{Backend: r.handles[id%len(r.handles)], h: r.h, client: id},
 	}
-	w.store = checkpoint.New(lastSave{w.recorder, w}, checkpoint.WithNamespace(namespace), checkpoint.WithHistory(keep),
-		checkpoint.WithClock(func() time.Time { return w.clock }))
+	backend, opts := driver.Backend(lastSave{w.recorder, w}), []checkpoint.Option{
+		checkpoint.WithNamespace(namespace), checkpoint.WithHistory(keep), checkpoint.WithClock(func() time.Time { return w.clock }),
+	}
+	if _, ok := w.recorder.Backend.(driver.Patcher); ok && id%2 == 1 {
+		w.incremental = true
+		backend, opts = patchRecorder{lastSave{w.recorder, w}}, append(opts, checkpoint.WithIncremental())
+	}
+	w.store = checkpoint.New(backend, opts...)
 	return w
 }
 
@@ -231,6 +241,9 @@ func (w *worker) operate(ctx context.Context) {
 	if errors.As(err, &conflict) {
 		w.seen[thread] = conflict.Current
 	}
+	if errors.Is(err, checkpoint.ErrCorrupt) {
+		w.h.problem("%v", err) // a chain that does not fit together, for what the backend says is looked at already
+	}
 	if uncertain(err) {
 		end()
 		w.afterFailure(whole, thread)
@@ -267,8 +280,11 @@ func (w *worker) wait(ctx context.Context, thread string) {
 }
 
 // padding is mostly small and now and then larger than what fits into one item
-// or page.
+// or page; where states are patched, it is mostly enough for that.
 func (w *worker) padding() int {
+	if w.incremental && w.random.IntN(4) > 0 {
+		return 5_000
+	}
 	switch w.random.IntN(50) {
 	case 0:
 		return 450_000
