@@ -45,6 +45,8 @@ type victim struct {
 	run   int
 	say   func(format string, args ...any)
 	store *checkpoint.Store
+
+	patching *checkpoint.Store // the same one, saving incrementally
 }
 
 func (c *victim) play(ctx context.Context, role string) error {
@@ -53,6 +55,7 @@ func (c *victim) play(ctx context.Context, role string) error {
 		return err
 	}
 	c.store = crashStore(b, "saves", crashNow)
+	c.patching = crashStore(b, "saves", crashNow, checkpoint.WithIncremental())
 	if role == "migrate" {
 		c.say("begun")
 		store := checkpoint.New(b)
@@ -68,7 +71,7 @@ func (c *victim) play(ctx context.Context, role string) error {
 	}
 	c.say("begun")
 	failed := make(chan error)
-	for _, work := range []func(context.Context) error{c.save("a"), c.save("b"), c.copy, c.rekey, c.purge, c.delete} {
+	for _, work := range []func(context.Context) error{c.save("a", c.store), c.save("b", c.patching), c.copy, c.rekey, c.purge, c.delete} {
 		go func() {
 			err := work(ctx)
 			for errors.Is(err, checkpoint.ErrUnavailable) { // too many connections of the dead, which the server has not noticed
@@ -90,11 +93,11 @@ func (c *victim) play(ctx context.Context, role string) error {
 
 // save saves threads of its own for ever; the number of each state is its
 // version.
-func (c *victim) save(who string) func(context.Context) error {
+func (c *victim) save(who string, store *checkpoint.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for i := 0; ; i++ {
 			thread := fmt.Sprintf("%s-%d", who, i%3)
-			last, err := c.store.Stat(ctx, thread)
+			last, err := store.Stat(ctx, thread)
 			if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
 				return err
 			}
@@ -104,7 +107,7 @@ func (c *victim) save(who string) func(context.Context) error {
 				condition = checkpoint.IfMatch(last.ID)
 			}
 			c.say("saving %s %d", thread, n)
-			info, err := c.store.Save(ctx, thread, state{N: n, Pad: strings.Repeat("x", padding(n))}, condition)
+			info, err := store.Save(ctx, thread, state{N: n, Pad: strings.Repeat("x", padding(n))}, condition)
 			if errors.Is(err, checkpoint.ErrConflict) {
 				continue // with the save of a process that was killed before
 			}
@@ -164,7 +167,7 @@ func (c *victim) purge(ctx context.Context) error {
 
 // delete deletes threads with large and small versions.
 func (c *victim) delete(ctx context.Context) error {
-	store := c.store.Namespace("deletes")
+	store := c.patching.Namespace("deletes")
 	for i := 0; ; i++ {
 		thread := fmt.Sprint("deleted-", i%4)
 		for v := range keep {

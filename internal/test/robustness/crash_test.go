@@ -110,7 +110,7 @@ var crashNow = time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newCrashSite(t testing.TB, d *deployment) *crashSite {
 	c := &crashSite{t: t, d: d, saves: map[string]acknowledged{}}
-	c.store = crashStore(d.handle(t), "saves", crashNow)
+	c.store = crashStore(d.handle(t), "saves", crashNow, checkpoint.WithIncremental())
 	if err := c.store.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func newCrashSite(t testing.TB, d *deployment) *crashSite {
 	rekeyed := c.store.Namespace("rekey")
 	for i := range 5 {
 		for v := range keep {
-			if _, err := rekeyed.Save(t.Context(), fmt.Sprint("secret-", i), fmt.Sprint("state-", v)); err != nil {
+			if _, err := rekeyed.Save(t.Context(), fmt.Sprint("secret-", i), secret(v)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -132,9 +132,9 @@ func newCrashSite(t testing.TB, d *deployment) *crashSite {
 	return c
 }
 
-func crashStore(b driver.Backend, namespace string, now time.Time) *checkpoint.Store {
-	return checkpoint.New(b, checkpoint.WithNamespace(namespace), checkpoint.WithHistory(keep),
-		checkpoint.WithEncryption(crashKeys(0)), checkpoint.WithClock(func() time.Time { return now }))
+func crashStore(b driver.Backend, namespace string, now time.Time, opts ...checkpoint.Option) *checkpoint.Store {
+	return checkpoint.New(b, append(opts, checkpoint.WithNamespace(namespace), checkpoint.WithHistory(keep),
+		checkpoint.WithEncryption(crashKeys(0)), checkpoint.WithClock(func() time.Time { return now }))...)
 }
 
 // crashKeys are the keys that children rekey to, in turn.
@@ -222,12 +222,10 @@ func (c *crashSite) checkSaves(lines []string) {
 	}
 }
 
-// padding is the size of the n-th state of a thread.
+// padding is the size of the n-th state of a thread: saved incrementally, the third
+// of five and the fourth are patches.
 func padding(n int) int {
-	if n%5 == 0 {
-		return 500_000
-	}
-	return 10
+	return []int{500_000, 10, 6_000, 6_000, 6_000}[n%5]
 }
 
 // checkCopy finishes the copy that the child began, and compares.
@@ -278,6 +276,9 @@ func copySource(ctx context.Context) *checkpoint.Store {
 	return checkpoint.New(b, checkpoint.WithNamespace("source"), checkpoint.WithClock(func() time.Time { return crashNow }))
 }
 
+// secret is the n-th state of a thread that is rekeyed, large enough for patches.
+func secret(n int) string { return fmt.Sprint("state-", n, strings.Repeat(" and more", 600)) }
+
 // checkRekey looks whether every version is sealed by one of the keys, whole.
 func (c *crashSite) checkRekey() {
 	rekeyed := c.store.Namespace("rekey")
@@ -285,8 +286,8 @@ func (c *crashSite) checkRekey() {
 		for v := range keep {
 			var got string
 			_, err := rekeyed.LoadVersion(c.t.Context(), fmt.Sprint("secret-", i), int64(v+1), &got)
-			if want := fmt.Sprint("state-", v); err != nil || got != want {
-				c.t.Errorf("version %d after a rekeying was killed = %q, %v, want %q", v+1, got, err, want)
+			if want := secret(v); err != nil || got != want {
+				c.t.Errorf("version %d after a rekeying was killed = %.20q, %v, want %.20q", v+1, got, err, want)
 			}
 		}
 	}

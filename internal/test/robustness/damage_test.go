@@ -19,18 +19,25 @@ import (
 // TestDamaged changes what is stored at random, as a person with a database
 // client, a failing disk or another program might, and uses the store. Every
 // operation succeeds or says what is wrong by an error of the contract; none
-// panics, and none makes up an empty state. -proof.damages sets how often.
+// panics, and none makes up an empty state. Of patches, which carry a digest, none
+// makes up any other state either. -proof.damages sets how often.
 func TestDamaged(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *deployment) {
 		if d.damage == nil {
 			t.Skip("nobody else can reach what is stored")
 		}
 		seed := seedOf(t)
-		store := checkpoint.New(d.handle(t), checkpoint.WithHistory(keep))
+		b := d.handle(t)
+		store, patching := checkpoint.New(b, checkpoint.WithHistory(keep)), checkpoint.New(b, checkpoint.WithHistory(keep), checkpoint.WithIncremental())
+		_, patches := b.(driver.Patcher)
 		outcomes := map[string]int{}
 		for i := range *proofDamages {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
-			what := d.damaged(t, store.Namespace(fmt.Sprint("damaged-", i)), r, outcomes)
+			damaged, size := store, 10
+			if patches && i%2 == 1 {
+				damaged, size = patching, 5_000
+			}
+			what := d.damaged(t, damaged.Namespace(fmt.Sprint("damaged-", i)), size, r, outcomes)
 			if t.Failed() {
 				t.Fatalf("damage %d of seed %d: %s", i, seed, what)
 			}
@@ -39,14 +46,15 @@ func TestDamaged(t *testing.T) {
 	})
 }
 
-// damaged saves a few threads, damages them, and uses them.
-func (d *deployment) damaged(t *testing.T, store *checkpoint.Store, r *rand.Rand, outcomes map[string]int) string {
+// damaged saves a few threads of a size that is patched or not, damages them, and
+// uses them.
+func (d *deployment) damaged(t *testing.T, store *checkpoint.Store, size int, r *rand.Rand, outcomes map[string]int) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	saved := map[string]bool{}
 	for _, thread := range threadNames {
-		for v := range keep {
-			s := state{N: v, Pad: strings.Repeat("x", 10)}
+		for v := range keep + 2 {
+			s := state{N: v, Pad: strings.Repeat("x", size)}
 			if _, err := store.Save(ctx, thread, s, checkpoint.Metadata(map[string]string{"k": "v"}), checkpoint.ExpiresIn(time.Hour)); err != nil {
 				t.Fatal(err)
 			}
@@ -64,15 +72,19 @@ func (d *deployment) damaged(t *testing.T, store *checkpoint.Store, r *rand.Rand
 		}
 	}
 	for _, thread := range threadNames {
-		for v := range int64(keep + 1) {
+		for v := range int64(keep + 3) {
 			var s state
+			var info checkpoint.Info
 			var err error
 			if v == 0 {
-				_, err = store.Load(ctx, thread, &s)
+				info, err = store.Load(ctx, thread, &s)
 			} else {
-				_, err = store.LoadVersion(ctx, thread, v, &s)
+				info, err = store.LoadVersion(ctx, thread, v, &s)
 			}
 			note("Load", err)
+			if err == nil && info.Base != 0 && !saved[fmt.Sprint(s)] {
+				t.Errorf("Load of version %d, a patch, returned a state that nobody saved: %.100q", v, fmt.Sprint(s))
+			}
 		}
 		for _, err := range store.History(ctx, thread, checkpoint.HistoryOptions{}) {
 			note("History", err)
