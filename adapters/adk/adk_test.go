@@ -1,12 +1,10 @@
 package adk_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 
 	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/adapters/adk"
-	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/adapterstores"
 )
 
@@ -197,76 +194,6 @@ func TestNames(t *testing.T) {
 	long := string(make([]rune, 0)) + fmt.Sprintf("%0600d", 1)
 	if _, err := s.Create(t.Context(), &session.CreateRequest{AppName: "a", UserID: "b", SessionID: long}); !errors.Is(err, checkpoint.ErrInvalid) {
 		t.Errorf("an id of 600 bytes: %v", err)
-	}
-}
-
-// TestWriters: eight processes' worth of handles append to one session with merging;
-// no event is lost or doubled.
-func TestWriters(t *testing.T) {
-	each(t, func(t *testing.T, url string) {
-		create(t, adk.NewSessions(adapterstores.Open(t, url)), "s")
-		var all sync.WaitGroup
-		for w := range 8 {
-			s := adk.NewSessions(adapterstores.Open(t, url), adk.MergeStale())
-			sess := get(t, s, "s", 0)
-			all.Go(func() {
-				for i := range 10 {
-					if err := s.AppendEvent(t.Context(), sess, event(fmt.Sprintf("%d.%d", w, i), time.Now(), nil)); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-		}
-		all.Wait()
-		got := ids(get(t, adk.NewSessions(adapterstores.Open(t, url)), "s", 0))
-		slices.Sort(got)
-		if len(got) != 80 || len(slices.Compact(got)) != 80 {
-			t.Errorf("%d events, want 80 different ones", len(got))
-		}
-	})
-}
-
-// losing is a backend that loses the replies of saves.
-type losing struct {
-	driver.Backend
-	lose bool
-}
-
-func (l *losing) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-	info, err := l.Backend.Save(ctx, req)
-	if err == nil && l.lose {
-		return driver.Info{Key: req.Key, ID: req.ID}, driver.ErrUnavailable
-	}
-	return info, err
-}
-
-// TestLostReply: an append that is repeated because its reply was lost is one event,
-// and completes the shared state.
-func TestLostReply(t *testing.T) {
-	var b *losing
-	adapterstores.Open(t, "memory:").Raw(func(raw driver.Backend) error { b = &losing{Backend: raw}; return nil })
-	s := adk.NewSessions(checkpoint.New(b))
-	sess := create(t, s, "s")
-	e := event("a", time.Now(), map[string]any{"user:n": 1.0, "n": 2.0})
-	b.lose = true
-	if err := s.AppendEvent(t.Context(), sess, e); !errors.Is(err, checkpoint.ErrUnavailable) {
-		t.Fatal(err)
-	}
-	b.lose = false
-	for range 2 {
-		if err := s.AppendEvent(t.Context(), sess, e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := get(t, s, "s", 0)
-	if !slices.Equal(ids(got), []string{"a"}) || !slices.Equal(ids(sess), []string{"a"}) {
-		t.Errorf("stored %v, in hand %v", ids(got), ids(sess))
-	}
-	if n, err := got.State().Get("user:n"); n != 1.0 {
-		t.Errorf("the user's state: %v, %v", n, err)
-	}
-	if err := s.AppendEvent(t.Context(), sess, event("b", time.Now(), nil)); err != nil {
-		t.Errorf("the handle does not go on: %v", err)
 	}
 }
 
