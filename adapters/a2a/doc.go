@@ -12,7 +12,8 @@
 //
 // An update is one round trip and carries the version that the server knows as its
 // condition: of two servers that update one task at the same time one gets
-// taskstore.ErrConcurrentModification.
+// taskstore.ErrConcurrentModification. An update whose outcome is not known is repeated,
+// and applied once.
 //
 // A user's tasks are kept apart by name: whatever id another user gives, it finds
 // nothing. [Tasks.List] reads the names and the metadata of the user's tasks, and the

@@ -3,6 +3,7 @@ package a2a
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func (t *Tasks) Create(ctx context.Context, task *a2a.Task) (taskstore.TaskVersi
 	if err != nil {
 		return taskstore.TaskVersionMissing, err
 	}
-	info, err := t.store.Save(ctx, thread, task, checkpoint.IfAbsent(), metadata(task))
+	info, err := t.save(ctx, thread, task, checkpoint.IfAbsent())
 	if errors.Is(err, checkpoint.ErrConflict) {
 		return taskstore.TaskVersionMissing, fmt.Errorf("a2a: task %q: %w", task.ID, taskstore.ErrTaskAlreadyExists)
 	}
@@ -91,7 +92,7 @@ func (t *Tasks) Update(ctx context.Context, req *taskstore.UpdateRequest) (tasks
 	if req.PrevVersion != taskstore.TaskVersionMissing {
 		condition = checkpoint.IfVersion(int64(req.PrevVersion))
 	}
-	info, err := t.store.Save(ctx, thread, req.Task, condition, metadata(req.Task))
+	info, err := t.save(ctx, thread, req.Task, condition)
 	if conflict, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
 		if conflict.Current.Version == 0 {
 			return taskstore.TaskVersionMissing, fmt.Errorf("a2a: task %q: %w", req.Task.ID, a2a.ErrTaskNotFound)
@@ -102,6 +103,28 @@ func (t *Tasks) Update(ctx context.Context, req *taskstore.UpdateRequest) (tasks
 		return taskstore.TaskVersionMissing, err
 	}
 	return taskstore.TaskVersion(info.Version), nil
+}
+
+// A save whose outcome is not known is repeated under its id: the server that repeats
+// it would meet its own first attempt as a conflict.
+const (
+	attempts   = 4
+	firstPause = 20 * time.Millisecond
+)
+
+func (t *Tasks) save(ctx context.Context, thread string, task *a2a.Task, condition checkpoint.SaveOption) (checkpoint.Info, error) {
+	id := checkpoint.WithID(rand.Text())
+	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, 2*pause {
+		info, err := t.store.Save(ctx, thread, task, condition, metadata(task), id)
+		if attempt == attempts || !errors.Is(err, checkpoint.ErrUnavailable) {
+			return info, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return info, err
+		}
+	}
 }
 
 // Get implements taskstore.Store.

@@ -3,11 +3,12 @@ package eino_test
 import (
 	"context"
 	"errors"
-
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloudwego/eino/compose"
 
@@ -27,7 +28,12 @@ var _ interface {
 
 // compile returns a graph that stops for an approval, as another process would compile
 // it. Approved counts how often the part after the approval ran.
-func compile(t *testing.T, store *checkpoint.Store, approved *atomic.Int64) compose.Runnable[string, string] {
+func compile(t testing.TB, store *checkpoint.Store, approved *atomic.Int64) compose.Runnable[string, string] {
+	t.Helper()
+	return compileWith(t, store, func(in string) string { approved.Add(1); return strings.ToUpper(in) })
+}
+
+func compileWith(t testing.TB, store *checkpoint.Store, approve func(string) string) compose.Runnable[string, string] {
 	t.Helper()
 	g := compose.NewGraph[string, string]()
 	add := func(name string, f func(context.Context, string) (string, error)) {
@@ -36,10 +42,7 @@ func compile(t *testing.T, store *checkpoint.Store, approved *atomic.Int64) comp
 		}
 	}
 	add("draft", func(_ context.Context, in string) (string, error) { return "draft of " + in, nil })
-	add("approve", func(_ context.Context, in string) (string, error) {
-		approved.Add(1)
-		return strings.ToUpper(in), nil
-	})
+	add("approve", func(_ context.Context, in string) (string, error) { return approve(in), nil })
 	for _, edge := range [][2]string{{compose.START, "draft"}, {"draft", "approve"}, {"approve", compose.END}} {
 		if err := g.AddEdge(edge[0], edge[1]); err != nil {
 			t.Fatal(err)
@@ -149,6 +152,54 @@ func TestTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := compile(t, own, &approved).Invoke(t.Context(), "", compose.WithCheckPointID("id")); err != nil || out != "DRAFT OF LETTER" {
+		t.Errorf("resumed: %q, %v", out, err)
+	}
+}
+
+// TestKilled: a graph that was interrupted in one process, and whose second process was
+// killed while it resumed, is resumed by a third.
+func TestKilled(t *testing.T) {
+	if url, number, ok := adapterstores.Child(); ok {
+		r := compileWith(t, adapterstores.Open(t, url), func(string) string {
+			fmt.Println("resumed")
+			time.Sleep(time.Hour)
+			return ""
+		})
+		if number == 0 {
+			interrupt(t, r, "id")
+			return
+		}
+		r.Invoke(t.Context(), "", compose.WithCheckPointID("id"))
+		return
+	}
+	adapterstores.EachShared(t, func(t *testing.T, newURL func(testing.TB) string) {
+		url := newURL(t)
+		adapterstores.StartProcess(t, url, 0).Done(t)
+		p := adapterstores.StartProcess(t, url, 1)
+		p.Await(t, "resumed")
+		if err := p.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		p.Wait()
+		var approved atomic.Int64
+		out, err := compile(t, adapterstores.Open(t, url), &approved).Invoke(t.Context(), "", compose.WithCheckPointID("id"))
+		if err != nil || out != "DRAFT OF LETTER" || approved.Load() != 1 {
+			t.Errorf("resumed: %q, %v", out, err)
+		}
+	})
+}
+
+// TestLostReply: a checkpoint whose save lost its reply is an error of the run, which
+// can be repeated, and is resumed once.
+func TestLostReply(t *testing.T) {
+	store, faults := adapterstores.OpenFaults(t, "memory:")
+	var approved atomic.Int64
+	r := compile(t, store, &approved)
+	faults.LoseReplies(1)
+	if _, err := r.Invoke(t.Context(), "letter", compose.WithCheckPointID("id")); !errors.Is(err, checkpoint.ErrUnavailable) {
+		t.Fatalf("Invoke = %v", err)
+	}
+	if out, err := r.Invoke(t.Context(), "letter", compose.WithCheckPointID("id")); err != nil || out != "DRAFT OF LETTER" || approved.Load() != 1 {
 		t.Errorf("resumed: %q, %v", out, err)
 	}
 }
