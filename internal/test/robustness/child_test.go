@@ -71,7 +71,9 @@ func (c *victim) play(ctx context.Context, role string) error {
 	}
 	c.say("begun")
 	failed := make(chan error)
-	for _, work := range []func(context.Context) error{c.save("a", c.store), c.save("b", c.patching), c.copy, c.rekey, c.purge, c.delete} {
+	for _, work := range []func(context.Context) error{
+		c.save("a", c.store), c.save("b", c.patching), c.append, c.copy, c.rekey, c.purge, c.delete, c.deletePrefix,
+	} {
 		go func() {
 			err := work(ctx)
 			for errors.Is(err, checkpoint.ErrUnavailable) { // too many connections of the dead, which the server has not noticed
@@ -116,6 +118,28 @@ func (c *victim) save(who string, store *checkpoint.Store) func(context.Context)
 			}
 			c.say("saved %s %d %s", thread, info.Version, info.ID)
 		}
+	}
+}
+
+// append appends to one log for ever, as every process before it did; the id of
+// each event names its version.
+func (c *victim) append(ctx context.Context) error {
+	log := crashLog(c.store)
+	for {
+		last, err := log.Stat(ctx, "events")
+		if err != nil && !errors.Is(err, checkpoint.ErrNotFound) {
+			return err
+		}
+		n := last.Version + 1
+		c.say("appending %d", n)
+		_, err = log.Save(ctx, "events", event(n), checkpoint.WithID(eventID(n)), checkpoint.IfVersion(last.Version))
+		if errors.Is(err, checkpoint.ErrConflict) {
+			continue // with the append of a process that was killed before
+		}
+		if err != nil {
+			return err
+		}
+		c.say("appended %d", n)
 	}
 }
 
@@ -176,6 +200,31 @@ func (c *victim) delete(ctx context.Context) error {
 			}
 		}
 		if err := store.Delete(ctx, thread); err != nil {
+			return err
+		}
+	}
+}
+
+// deletePrefix deletes threads with large and small versions, some of them on a
+// condition, the others by their prefix.
+func (c *victim) deletePrefix(ctx context.Context) error {
+	store := c.store.Namespace("prefix")
+	for i := 0; ; i++ {
+		for t := range 4 {
+			for v := range 1 + t {
+				if _, err := store.Save(ctx, fmt.Sprint("gone/", t), state{N: v, Pad: strings.Repeat("x", padding(i+v))}); err != nil {
+					return err
+				}
+			}
+		}
+		last, err := store.Stat(ctx, "gone/3")
+		if err == nil {
+			err = store.Delete(ctx, "gone/3", checkpoint.IfVersion(last.Version))
+		}
+		if err != nil && !errors.Is(err, checkpoint.ErrConflict) && !errors.Is(err, checkpoint.ErrNotFound) {
+			return err // otherwise a process that was killed before has saved or deleted it meanwhile
+		}
+		if _, err := store.DeletePrefix(ctx, "gone/"); err != nil {
 			return err
 		}
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// TestKilled kills processes that save, copy, rekey, purge and delete at random
-// moments, and looks at what they leave: every acknowledged save is there,
+// TestKilled kills processes that save, append, copy, rekey, purge and delete at
+// random moments, and looks at what they leave: every acknowledged save is there,
 // nothing is torn, nothing is listed that cannot be loaded, what was interrupted
 // can be finished, and when everything has been deleted nothing is left over.
 //
@@ -34,6 +34,8 @@ func TestKilled(t *testing.T) {
 		for run := range *proofKills {
 			lines := c.killed("work", d.dsn, run, random, 200*time.Millisecond)
 			c.checkSaves(lines)
+			c.checkLog(lines)
+			c.checkKept()
 			c.checkCopy(run)
 			c.checkRekey()
 			c.checkPurge()
@@ -46,7 +48,7 @@ func TestKilled(t *testing.T) {
 		if c.acknowledged == 0 {
 			t.Error("no save was acknowledged before a kill: this proves nothing")
 		}
-		if left := c.leftover("saves", "rekey", "purge", "deletes"); left > c.permanent {
+		if left := c.leftover("saves", "log", "rekey", "purge", "deletes", "prefix"); left > c.permanent {
 			t.Errorf("%d rows, keys or items are left when everything was deleted and purged, want %d as before the first kill", left, c.permanent)
 		}
 	})
@@ -92,6 +94,7 @@ type crashSite struct {
 	store *checkpoint.Store
 	saves map[string]acknowledged
 
+	appended, appending     int64 // the last event that was reported as done, and the highest that was tried
 	acknowledged, surprised int
 	permanent               int // what is stored when no thread is left
 }
@@ -129,6 +132,7 @@ func newCrashSite(t testing.TB, d *deployment) *crashSite {
 			t.Fatal(err)
 		}
 	}
+	c.keepBesidePrefix()
 	return c
 }
 
@@ -314,7 +318,7 @@ func (c *crashSite) checkPurge() {
 // checkListing loads everything that is listed, in every version.
 func (c *crashSite) checkListing() {
 	ctx := c.t.Context()
-	for _, namespace := range []string{"saves", "deletes"} {
+	for _, namespace := range []string{"saves", "deletes", "prefix"} {
 		store := c.store.Namespace(namespace)
 		for listed, err := range store.List(ctx, checkpoint.ListOptions{}) {
 			if err != nil {
