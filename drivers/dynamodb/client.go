@@ -18,18 +18,21 @@ import (
 // nothing. b.mu is held.
 func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
 	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})} // it speaks in errors alone
-	if b.cfg.Region != "" {
-		options = append(options, config.WithRegion(b.cfg.Region))
+	if region := b.cfg.region(); region != "" {
+		options = append(options, config.WithRegion(region))
 	}
 	if b.cfg.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(b.cfg.Profile))
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the AWS configuration cannot be loaded; check the profile, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE", driver.ErrUnavailable)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, loadError(err)
 	}
 	if loaded.Region == "" {
-		if b.cfg.Endpoint == "" {
+		if b.cfg.Endpoint == "" || ofAWS(b.cfg.Endpoint) {
 			return nil, fmt.Errorf("%w: no AWS region is configured; give the word region, or set AWS_REGION", driver.ErrInvalid)
 		}
 		loaded.Region = "us-east-1" // an endpoint of one's own asks for none, signing does

@@ -5,7 +5,9 @@
 //
 //	store, err := checkpoint.Open("dynamodb", "agent-checkpoints?region=eu-central-1")
 //
-// See [ParseConfig] for the words of a DSN. Credentials come from the AWS SDK's
+// See [ParseConfig] for the words of a DSN. A table of another account is given by
+// its ARN, arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE; its resource-based policy has
+// to allow what is listed under Permissions. Credentials come from the AWS SDK's
 // own chain: environment, shared files, roles; AWS_ENDPOINT_URL_DYNAMODB is
 // heeded. [New] takes a client that is there already.
 //

@@ -33,6 +33,15 @@ func conditionFailed(err error) (attributes, bool) {
 	return failed.Item, true
 }
 
+// missing is the error for a table that is not there, or of which nothing may be
+// known.
+func (c Config) missing(what string) error {
+	if _, _, isARN := parseARN(c.Table); isARN {
+		return fmt.Errorf("%w: the table %q%s does not exist; give the ARN of one that does, or create it in its account", driver.ErrUnavailable, c.Table, what)
+	}
+	return fmt.Errorf("%w: the table %q%s does not exist in this region; create it with create_table=true or the AWS CLI, or give its region, or the ARN of another account's", driver.ErrUnavailable, c.Table, what)
+}
+
 // explain turns an error of the SDK into one of package driver that says what to
 // do about it. The SDK's texts may name hosts and account numbers, and are not
 // shown.
@@ -58,7 +67,7 @@ func (op *operation) explain(ctx context.Context, err error) error {
 	}
 	switch code := api.ErrorCode(); code {
 	case "ResourceNotFoundException":
-		return unavailable("the table %q, or its index, does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", table)
+		return op.cfg.missing(", or its index,")
 	case "AccessDeniedException":
 		action := "this"
 		if op, ok := errors.AsType[*smithy.OperationError](err); ok {

@@ -77,7 +77,16 @@ func (op *operation) getBatch(ctx context.Context, ask types.KeysAndAttributes) 
 	if err != nil {
 		return nil, types.KeysAndAttributes{}, err
 	}
-	return out.Responses[*op.table], out.UnprocessedKeys[*op.table], nil
+	return ofTable(out.Responses), ofTable(out.UnprocessedKeys), nil
+}
+
+// ofTable returns what a batch, which is of one table, has brought for it. A table
+// that was asked for by its ARN may be answered for by its name.
+func ofTable[V any](tables map[string]V) (of V) {
+	for _, v := range tables {
+		of = v
+	}
+	return of
 }
 
 // write puts and deletes items that nothing refers to yet or any more, in
@@ -100,7 +109,7 @@ func (op *operation) write(ctx context.Context, requests []types.WriteRequest) e
 			if err != nil {
 				return err
 			}
-			rest := out.UnprocessedItems[*op.table]
+			rest := ofTable(out.UnprocessedItems)
 			if len(rest) == len(batch) {
 				if err := op.again(ctx, attempt); err != nil {
 					return err

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
@@ -72,19 +70,6 @@ func (op *operation) once(ctx context.Context, send func(context.Context, func(*
 		err = several()
 	}
 	return err
-}
-
-// signable looks whether there are credentials to sign a request with, which are
-// cached once they have been found. The SDK would ask for them again and again
-// until the time for the request is over, and its error would not say why.
-func (op *operation) signable(ctx context.Context) error {
-	if op.credentials == nil {
-		return nil
-	}
-	if _, err := op.credentials.Retrieve(ctx); err != nil {
-		return fmt.Errorf("%w: there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or a role", driver.ErrUnavailable)
-	}
-	return nil
 }
 
 // makeMissing makes the table if an error says that it is missing and

@@ -23,7 +23,7 @@ func (op *operation) prepare(ctx context.Context) error {
 	}
 	if table == nil {
 		if !op.cfg.CreateTable {
-			return fmt.Errorf("%w: the table %q does not exist in this region; create it with create_table=true or the AWS CLI, or give its region", driver.ErrUnavailable, op.cfg.Table)
+			return op.cfg.missing("")
 		}
 		if err := op.create(ctx); err != nil {
 			return err
