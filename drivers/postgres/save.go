@@ -128,7 +128,7 @@ func (r *saveResult) read(rows *sql.Rows) error {
 	}
 	var version sql.NullInt64
 	var created sql.NullTime
-	if err := rows.Scan(&r.outcome, skip{}, skip{}, &version, skip{}, skip{}, skip{}, &created, skip{}, skip{}); err != nil {
+	if err := rows.Scan(&r.outcome, skip{}, skip{}, &version, skip{}, skip{}, skip{}, &created, skip{}, skip{}, skip{}); err != nil {
 		return damaged(err)
 	}
 	switch r.outcome {

@@ -71,8 +71,8 @@ func (table) columns() []string {
 	// reads the whole history.
 	return []string{
 		"{info}", "t.thread_id, " + id + " AS id, t.version, " + size + " AS size, t.encoding, t.metadata, " +
-			latest[0] + " AS created_at, " + latest[1] + " AS updated_at, " + latest[2] + " AS expires_at",
-		"{old}", "h.thread_id, h.id, h.version, h.size, h.encoding, h.metadata, " + strings.Join(older, ", "),
+			latest[0] + " AS created_at, " + latest[1] + " AS updated_at, " + latest[2] + " AS expires_at, 0::bigint AS base",
+		"{old}", "h.thread_id, h.id, h.version, h.size, h.encoding, h.metadata, " + strings.Join(older, ", ") + ", 0::bigint",
 		"{id}", id,
 		"{size}", size,
 		"{live}", live,

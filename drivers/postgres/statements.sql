@@ -23,7 +23,7 @@ RETURNING t.version, {created}
 
 -- name: save
 -- Every other save, and an import.
-SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, to_regclass({name})::oid)
+SELECT s.*, 0::bigint FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, to_regclass({name})::oid) s
 
 -- name: find
 SELECT {info} FROM {table} t
@@ -66,7 +66,7 @@ SELECT * FROM (
 -- that began at $8 and in which version $9 has the id $10; NULL on the first page.
 -- Without payloads where $11 is false. The last column is the version at which the
 -- range ends.
-SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at,
+SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at, p.base,
 	CASE WHEN $11::boolean THEN p.payload END, CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
 FROM (
 	SELECT v.*, row_number() OVER w AS place, sum(v.size) OVER w AS bytes
@@ -87,7 +87,7 @@ ORDER BY p.version
 
 -- name: versions-newest
 -- The same, the newest first.
-SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at,
+SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at, p.base,
 	CASE WHEN $11::boolean THEN p.payload END, CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
 FROM (
 	SELECT v.*, row_number() OVER w AS place, sum(v.size) OVER w AS bytes

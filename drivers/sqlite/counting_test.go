@@ -174,6 +174,14 @@ func TestStatements(t *testing.T) {
 		save(t, b, kept(1))
 		save(t, b, kept(3))
 	}
+	for _, step := range []struct {
+		thread        string
+		version, base int64
+	}{{"chain", 1, 0}, {"ended", 1, 0}, {"ended", 2, 1}, {"ended", 3, 0}} {
+		if err := chained(ctx, b, step.thread, step.version, step.base, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
 	repeated := kept(3)
 	conflicting := kept(3)
 	conflicting.Match.ID = "other"
@@ -197,7 +205,10 @@ func TestStatements(t *testing.T) {
 			}
 			return nil
 		}},
+		{"patch", func() error { return chained(ctx, b, "chain", 2, 1, 2) }},
+		{"patch that ends a chain", func() error { return chained(ctx, b, "ended", 4, 3, 2) }},
 		{"load", func() error { load(t, b, "keeps 3"); return nil }},
+		{"load of a patch", func() error { load(t, b, "chain"); return nil }},
 		{"load version", func() error {
 			_, err := b.Load(ctx, driver.LoadRequest{Key: key("keeps 3"), Version: 6, Now: now})
 			return err

@@ -29,7 +29,9 @@ type database struct {
 	write, read *sql.DB       // the same one where a database is a single connection
 	owned       bool          // whether closing the database closes them
 	readers     chan struct{} // holds as many as there may be connections in the driver's own pool to read; nil without it
+	chains      bool          // the table of chains is there; otherwise the database can only be read
 	sql         sqlstore.Statements
+	schema      sqlstore.Statements
 	stmt        statements
 	writer      *writer
 }
@@ -41,7 +43,8 @@ func (b *backend) open(ctx context.Context) (*database, error) {
 		table:       b.cfg.TableName,
 		busyTimeout: b.cfg.BusyTimeout,
 		closed:      b.inflight.Closed(),
-		sql:         parseStatements(b.cfg.TableName),
+		sql:         parseStatements(b.cfg.TableName, true),
+		schema:      parseSchema(b.cfg.TableName),
 	}
 	d.writer = newWriter(d, b.inflight)
 	if b.given != nil {
@@ -154,7 +157,8 @@ func (d *database) start(ctx context.Context) error {
 		if err := d.ensureSchema(ctx); err != nil {
 			return err
 		}
-		return d.stmt.prepare(ctx, d.sql, d.write, d.read)
+		d.sql = parseStatements(d.table, d.chains)
+		return d.stmt.prepare(ctx, d.sql, d.write, d.read, d.chains)
 	})
 }
 

@@ -78,7 +78,8 @@
 // # What it costs
 //
 //	save                 2 statements in a transaction that waiting saves share; 3 with history
-//	load, stat           1 statement
+//	patch                5 statements likewise
+//	load, stat           1 statement; load of a patched version 2
 //	page of a list       1 statement for up to 1024 threads
 //	delete               2 statements
 //
@@ -98,16 +99,26 @@
 //	metadata                a JSON object, or NULL
 //	created_at, saved_at    microseconds since 1970
 //	expires_at              likewise, or NULL
-//	state                   TEXT if the encoding is json, otherwise BLOB
+//	state                   TEXT if the encoding is json, otherwise BLOB; of a
+//	                        version that was saved incrementally an INTEGER
 //
 // so that it can be read with the sqlite3 shell:
 //
 //	SELECT thread_id, version, datetime(saved_at/1000000, 'unixepoch'), state ->> '$.step'
 //	FROM agent_checkpoints WHERE namespace = 'agents' AND latest = 1;
 //
-// A second table, agent_checkpoints_schema, holds the version of this layout. A
+// A version that was saved incrementally (checkpoint.WithIncremental) has its
+// payload in agent_checkpoints_chains: the whole state, or a patch against the
+// version before it, in which case state is the version of the whole state that the
+// patches begin with. That table also has the versions that such a patch needs and
+// that are not kept otherwise. SQL over state and incremental saves exclude each
+// other. Programs of a release without that table can use the file at the same
+// time; loading a thread that was saved incrementally is ErrCorrupt to them, and
+// they can overwrite and delete it.
+//
+// A third table, agent_checkpoints_schema, holds the version of this layout. A
 // newer release of this package migrates the tables in one transaction when it
-// first opens them; an older one then refuses them. Other tables of the file,
+// first opens them; an older one then refuses them, unless it can do without what is new. Other tables of the file,
 // its user_version and its application_id are left alone, but the file is
 // switched to write-ahead logging (journal_mode=wal), which stays.
 //

@@ -3,28 +3,67 @@ package sqlite_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"flag"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/golden"
 )
 
-// The golden set as the first version of the schema holds it, compressed. It is
-// written once, by "go test -run TestGolden -write-golden", and never again: a
+// The golden sets as the versions of the layout hold them, compressed. Each is
+// written once, by "go test -run TestGolden/2 -write-golden", and never again: a
 // later version of the driver must go on from it.
-const goldenFile = "testdata/golden-1.db.gz"
+var goldenSets = []struct {
+	name  string
+	write func(context.Context, driver.Backend) error
+	check func(testing.TB, driver.Backend)
+}{
+	{"1", golden.Write, golden.Check},
+	{"2", golden.WriteChains, golden.CheckChains}, // with a table of chains
+}
 
-var writeGolden = flag.Bool("write-golden", false, "write "+goldenFile)
+var writeGolden = flag.Bool("write-golden", false, "write the file of a golden set")
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "agents.db")
-	if *writeGolden {
-		writeGoldenFile(t, file)
+	for _, set := range goldenSets {
+		t.Run(set.name, func(t *testing.T) {
+			t.Parallel()
+			goldenFile := "testdata/golden-" + set.name + ".db.gz"
+			file := filepath.Join(t.TempDir(), "agents.db")
+			if *writeGolden {
+				writeGoldenFile(t, set.write, file, goldenFile)
+			}
+			unpackGolden(t, goldenFile, file)
+			b := open(t, file)
+			set.check(t, b)
+			checkIntegrity(t, file)
+		})
 	}
+}
+
+// TestGoldenGoesOnWithChains saves patches into a file of the first layout.
+func TestGoldenGoesOnWithChains(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "agents.db")
+	unpackGolden(t, "testdata/golden-1.db.gz", file)
+	db := given(t, "file:"+file, 1)
+	if _, err := db.Exec("DELETE FROM agent_checkpoints"); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, file)
+	if err := golden.WriteChains(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	golden.CheckChains(t, b)
+}
+
+func unpackGolden(t *testing.T, goldenFile, file string) {
+	t.Helper()
 	f, err := os.Open(goldenFile)
 	if err != nil {
 		t.Fatal(err)
@@ -41,14 +80,12 @@ func TestGolden(t *testing.T) {
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	golden.Check(t, open(t, file))
-	checkIntegrity(t, file)
 }
 
-func writeGoldenFile(t *testing.T, file string) {
+func writeGoldenFile(t *testing.T, write func(context.Context, driver.Backend) error, file, goldenFile string) {
 	t.Helper()
 	b := open(t, file)
-	if err := golden.Write(t.Context(), b); err != nil {
+	if err := write(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Close(); err != nil {

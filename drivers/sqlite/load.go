@@ -38,6 +38,7 @@ func (d *database) query(ctx context.Context, f func() error) error {
 	})
 }
 
+// load reads a checkpoint, without what it builds on.
 func (d *database) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	stmt, args := d.stmt.load, []any{req.Namespace, req.Thread, req.Now.UnixMicro()}
 	if req.Version != 0 {
@@ -45,8 +46,9 @@ func (d *database) load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	}
 	var row sqlstore.Row
 	var state payload
+	var digest sqlstore.NullText
 	if err := d.query(ctx, func() error {
-		err := stmt.QueryRowContext(d.unwatched(ctx), args...).Scan(row.Dest(&state)[1:]...)
+		err := stmt.QueryRowContext(d.unwatched(ctx), args...).Scan(row.Dest(&digest, &state)[1:]...)
 		if errors.Is(err, sql.ErrNoRows) {
 			return driver.ErrNotFound
 		}
@@ -62,7 +64,7 @@ func (d *database) load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	if len(state) != info.Size {
 		return driver.Checkpoint{}, wrongSize(info, len(state))
 	}
-	return driver.Checkpoint{Info: info, Payload: state}, nil
+	return driver.Checkpoint{Info: info, Payload: state, Digest: string(digest)}, nil
 }
 
 func (d *database) find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {

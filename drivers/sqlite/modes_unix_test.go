@@ -96,12 +96,15 @@ func TestReadOnly(t *testing.T) {
 		live         bool // somebody who may write has the store open
 		missing      bool
 		link         bool // it is opened by a symbolic link elsewhere
+		released     bool // it has no table of chains
 		want         []string
 	}{
 		{name: "file", file: 0o444, folder: 0o777, want: works},
 		{name: "file and folder", file: 0o444, folder: 0o555, want: works},
 		{name: "file and folder of a live store", file: 0o644, folder: 0o755, live: true, want: works},
 		{name: "link to the file of a live store", file: 0o644, folder: 0o755, live: true, link: true, want: works},
+		{name: "file of the first release", file: 0o444, folder: 0o777, released: true, want: works},
+		{name: "file of the first release, and folder", file: 0o444, folder: 0o555, released: true, want: works},
 		{name: "file of a live store", file: 0o644, folder: 0o777, live: true, want: works},
 		{name: "no right to read", file: 0o200, folder: 0o777, want: fails(unopened)},
 		{name: "no right to create", missing: true, folder: 0o555, want: fails(uncreated)},
@@ -120,6 +123,13 @@ func TestReadOnly(t *testing.T) {
 					b.Close()
 				} else if os.Getuid() != 0 {
 					t.Skip("needs another user, and so root")
+				}
+				if tt.released {
+					db := given(t, "file:"+file, 1)
+					if _, err := db.Exec("DROP TRIGGER agent_checkpoints_chains_end; DROP TABLE agent_checkpoints_chains"); err != nil {
+						t.Fatal(err)
+					}
+					db.Close()
 				}
 				if err := os.Chmod(file, tt.file); err != nil {
 					t.Fatal(err)

@@ -19,12 +19,15 @@ type head struct {
 	created time.Time
 	oldest  int64 // the lowest of the older versions, 0 if there is none
 	withID  int64 // the older version that has the id asked for, 0 if there is none
+	chained bool  // the payload of its latest version is in the table of chains
+	base    int64 // of the latest version, 0 where it is whole
+	lowest  int64 // the lowest version in the table of chains, 0 if there is none
 }
 
 // head reads the head of a thread and looks for id among its older versions.
 func (tx *transaction) head(key driver.Key, id string, now time.Time) (head, error) {
-	var v [7]any
-	found, err := tx.row(tx.db.stmt.head, []any{key.Namespace, key.Thread, id}, []any{&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]})
+	var v [9]any
+	found, err := tx.row(tx.db.stmt.head, []any{key.Namespace, key.Thread, id}, []any{&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7], &v[8]})
 	if err != nil || !found {
 		return head{}, err
 	}
@@ -42,8 +45,13 @@ func (tx *transaction) head(key driver.Key, id string, now time.Time) (head, err
 	}
 	h.oldest, _ = v[5].(int64)
 	h.withID, _ = v[6].(int64)
+	h.base, h.chained = v[7].(int64)
+	h.lowest, _ = v[8].(int64)
 	return h, nil
 }
+
+// continues reports whether info is the next version of the same life.
+func (h head) continues(info driver.Info) bool { return h.live && h.version == info.Version-1 }
 
 // holds decides a condition.
 func (h head) holds(m driver.Match) bool {
@@ -80,8 +88,8 @@ func (tx *transaction) conflict(key driver.Key, h head) error {
 	return &driver.ConflictError{Current: current}
 }
 
-// save decides a save and writes it.
-func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
+// save decides a save, of a patch where Base is not 0, and writes it.
+func (tx *transaction) save(req driver.PatchRequest) (driver.Info, error) {
 	h, err := tx.head(req.Key, req.ID, req.Now)
 	if err != nil {
 		return driver.Info{}, err
@@ -97,12 +105,18 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 	if !h.holds(req.Match) {
 		return driver.Info{}, tx.conflict(req.Key, h)
 	}
+	if req.Base != 0 {
+		if err := tx.takes(h, req); err != nil {
+			return driver.Info{}, err
+		}
+	}
 	info := driver.Info{
 		Key:       req.Key,
 		ID:        req.ID,
 		Version:   1,
 		Size:      len(req.Payload),
 		Encoding:  req.Encoding,
+		Base:      req.Base,
 		Metadata:  backends.CloneMetadata(req.Metadata),
 		CreatedAt: req.Now,
 		SavedAt:   req.Now,
@@ -114,7 +128,7 @@ func (tx *transaction) save(req driver.SaveRequest) (driver.Info, error) {
 		}
 		info.Version, info.CreatedAt = h.version+1, h.created
 	}
-	if err := tx.put(h, info, req.Payload, req.Keep); err != nil {
+	if err := tx.put(h, info, req.Payload, req.Digest, req.Keep); err != nil {
 		return driver.Info{}, err
 	}
 	return info, nil
@@ -134,8 +148,8 @@ func (tx *transaction) importCheckpoint(req driver.ImportRequest) error {
 		return tx.conflict(req.Key, h)
 	}
 	info := req.Info
-	info.Size = len(req.Payload)
-	return tx.put(h, info, req.Payload, req.Keep)
+	info.Size, info.Base = len(req.Payload), 0
+	return tx.put(h, info, req.Payload, "", req.Keep)
 }
 
 // rewrite replaces the payload of one version.
@@ -147,40 +161,73 @@ func (tx *transaction) rewrite(req driver.RewriteRequest) error {
 	if !h.live {
 		return driver.ErrNotFound
 	}
+	chained := false
+	if h.lowest > 0 {
+		if chained, err = tx.rewriteChain(req); err != nil {
+			return err
+		}
+	}
 	key := h.key
 	if req.Version != h.version || req.ID != h.id {
 		found, err := tx.row(tx.db.stmt.olderKey, []any{req.Namespace, req.Thread, req.Version, req.ID}, []any{&key})
 		if err != nil {
 			return err
 		}
+		if !found && chained {
+			return nil // it is invisible, and needed
+		}
 		if !found {
 			return driver.ErrNotFound
 		}
 	}
-	_, err = tx.exec(tx.db.stmt.forEncoding(req.Encoding).rewrite, req.Encoding, len(req.Payload), notNil(req.Payload), key)
+	switch {
+	case chained:
+		_, err = tx.exec(tx.db.stmt.describe, req.Encoding, len(req.Payload), key)
+	case req.Digest != "":
+		if _, err = tx.exec(tx.db.stmt.link, req.Encoding, len(req.Payload), key); err == nil {
+			_, err = tx.exec(tx.db.stmt.insertChain, req.Version, req.ID, 0, req.Encoding, req.Digest, notNil(req.Payload), req.Namespace, req.Thread)
+		}
+	default:
+		_, err = tx.exec(tx.db.stmt.forEncoding(req.Encoding).rewrite, req.Encoding, len(req.Payload), notNil(req.Payload), key)
+	}
 	return err
 }
 
 // put makes info the latest version of the thread whose head is h, and leaves
 // the newest keep versions. When info does not go on where h is, in the same
 // life, nothing of the thread is left beside it.
+func (tx *transaction) put(h head, info driver.Info, payload []byte, digest string, keep int) error {
+	var state any = notNil(payload)
+	write := tx.db.stmt.forEncoding(info.Encoding)
+	if digest != "" {
+		state, write = info.Base, &tx.db.stmt.blob
+	}
+	if err := tx.putRow(h, info, write, state, keep); err != nil {
+		return err
+	}
+	if digest == "" && h.lowest == 0 {
+		return nil
+	}
+	return tx.putChain(h, info, payload, digest, keep)
+}
+
+// putRow writes the row of the new latest version.
 //
 // The row of a version that goes is used for the one that comes: the indexes
 // and the free pages of the file stay as they are, which is most of what a
 // deletion and an insertion would cost.
-func (tx *transaction) put(h head, info driver.Info, payload []byte, keep int) error {
+func (tx *transaction) putRow(h head, info driver.Info, write *stateStatements, state any, keep int) error {
 	stmt := &tx.db.stmt
-	write := stmt.forEncoding(info.Encoding)
 	values := make([]any, 0, 12)
 	values = append(values,
 		info.Version, info.ID, info.Encoding, info.Size, sqlstore.EncodeMetadata(info.Metadata),
-		info.CreatedAt.UnixMicro(), info.SavedAt.UnixMicro(), sqlstore.NullMicros(info.ExpiresAt), notNil(payload))
+		info.CreatedAt.UnixMicro(), info.SavedAt.UnixMicro(), sqlstore.NullMicros(info.ExpiresAt), state)
 	if h.key == 0 {
 		_, err := tx.exec(write.insert, append(values, info.Namespace, info.Thread)...)
 		return err
 	}
 	lowest := info.Version - int64(keep) + 1 // of the versions to keep
-	if !h.live || h.version != info.Version-1 || h.version < lowest {
+	if !h.continues(info) || h.version < lowest {
 		if h.oldest > 0 {
 			if _, err := tx.exec(stmt.trim, info.Namespace, info.Thread, int64(math.MaxInt64)); err != nil {
 				return err

@@ -22,12 +22,21 @@ var schemaFile string
 // belongs to the application where the file is the application's.
 const schemaVersion = 1
 
-func schemaTable(table string) string { return table + "_schema" }
+func schemaTable(table string) string     { return table + "_schema" }
+func chainsTableName(table string) string { return table + "_chains" }
 
-// ensureSchema makes the tables or brings them up to date, in one transaction,
-// and changes nothing in a file that is not meant for it.
+// parseSchema returns what makes the tables.
+func parseSchema(table string) sqlstore.Statements {
+	name := func(suffix string) string { return sqlstore.Quote(table + suffix) }
+	return sqlstore.ParseStatements(schemaFile, "{table}", name(""),
+		"{latest}", name("_latest"), "{older}", name("_older"), "{older_id}", name("_older_id"), "{expires}", name("_expires"),
+		"{chains}", name("_chains"), "{chains_version}", name("_chains_version"), "{chains_end}", name("_chains_end"))
+}
+
+// ensureSchema makes the tables or brings them up to date, and changes nothing in a
+// file that is not meant for it. One that cannot be written is read as it is.
 func (d *database) ensureSchema(ctx context.Context) error {
-	version, err := d.storedVersion(ctx, d.write)
+	version, chains, err := d.storedVersion(ctx, d.write)
 	if err != nil {
 		return err
 	}
@@ -36,15 +45,25 @@ func (d *database) ensureSchema(ctx context.Context) error {
 			return err
 		}
 	}
-	if version == schemaVersion {
+	if d.chains = chains; version == schemaVersion && chains {
 		return nil
 	}
+	err = d.migrate(ctx)
+	if version == schemaVersion && code(err) == codes.SQLITE_READONLY {
+		return nil
+	}
+	return err
+}
+
+// migrate makes what is missing, in one transaction.
+func (d *database) migrate(ctx context.Context) error {
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if version, err = d.storedVersion(ctx, tx); err != nil { // another process may have been faster
+	version, chains, err := d.storedVersion(ctx, tx)
+	if err != nil { // another process may have been faster
 		return err
 	}
 	if version == 0 {
@@ -52,19 +71,28 @@ func (d *database) ensureSchema(ctx context.Context) error {
 			return err
 		}
 	}
-	name := func(suffix string) string { return sqlstore.Quote(d.table + suffix) }
-	steps := sqlstore.ParseStatements(schemaFile, "{table}", name(""),
-		"{latest}", name("_latest"), "{older}", name("_older"), "{older_id}", name("_older_id"), "{expires}", name("_expires"))
+	stored := version
 	for version < schemaVersion {
 		version++
-		if _, err := tx.ExecContext(ctx, steps.Get(strconv.Itoa(version))); err != nil {
+		if _, err := tx.ExecContext(ctx, d.schema.Get(strconv.Itoa(version))); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, d.sql.Get("record"), version); err != nil {
+	if !chains {
+		if _, err := tx.ExecContext(ctx, d.schema.Get("chains")); err != nil {
+			return err
+		}
+	}
+	if version != stored {
+		if _, err := tx.ExecContext(ctx, d.sql.Get("record"), version); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
 		return err
 	}
-	return tx.Commit()
+	d.chains = true
+	return nil
 }
 
 // ensureWAL switches the file to write-ahead logging, which is a property of
@@ -87,31 +115,31 @@ type querier interface {
 }
 
 // storedVersion returns the version of the schema in the file, 0 if it has
-// none, or an error if the file cannot be used.
-func (d *database) storedVersion(ctx context.Context, q querier) (int, error) {
+// none, and whether the table of chains is there, or an error if the file cannot be used.
+func (d *database) storedVersion(ctx context.Context, q querier) (version int, chains bool, err error) {
 	var tables int
-	if err := q.QueryRowContext(ctx, d.sql.Get("tables"), d.table, schemaTable(d.table)).Scan(&tables); err != nil {
-		return 0, err
+	if err := q.QueryRowContext(ctx, d.sql.Get("tables"), d.table, schemaTable(d.table), chainsTableName(d.table)).Scan(&tables, &chains); err != nil {
+		return 0, false, err
 	}
 	var encoding string
 	if err := q.QueryRowContext(ctx, "PRAGMA encoding").Scan(&encoding); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if encoding != "UTF-8" {
-		return 0, fmt.Errorf("%w database: %s keeps text as %s, in which names do not sort by their bytes: name another file", driver.ErrInvalid, d.name, encoding)
+		return 0, false, fmt.Errorf("%w database: %s keeps text as %s, in which names do not sort by their bytes: name another file", driver.ErrInvalid, d.name, encoding)
 	}
 	foreign := fmt.Errorf("%w table name: %s has a table %q that was not made by this driver: choose another name with table_name", driver.ErrInvalid, d.name, d.table)
-	switch tables {
-	case 0:
-		return 0, nil
-	case 2:
+	switch {
+	case tables == 0 && !chains:
+		return 0, false, nil
+	case tables == 2:
 		version, err := d.readVersion(q.QueryRowContext(ctx, d.sql.Get("version")))
 		if code(err) == codes.SQLITE_ERROR || errors.Is(err, sql.ErrNoRows) { // another table's columns
 			err = foreign
 		}
-		return version, err
+		return version, chains, err
 	default:
-		return 0, foreign
+		return 0, false, foreign
 	}
 }
 

@@ -72,6 +72,7 @@ var (
 	_ driver.Finder          = (*backend)(nil)
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
+	_ driver.Patcher         = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 	_ driver.Locator         = (*backend)(nil)
 	_ driver.Exampler        = Driver{}
@@ -170,6 +171,11 @@ func (b *backend) Ping(ctx context.Context) error {
 
 // Save implements driver.Backend.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	return b.SavePatch(ctx, driver.PatchRequest{SaveRequest: req})
+}
+
+// SavePatch implements driver.Patcher.
+func (b *backend) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	asked := driver.Info{Key: req.Key, ID: req.ID}
 	d, err := b.begin(ctx)
 	if err != nil {
@@ -244,7 +250,7 @@ func (b *backend) Load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 		return driver.Checkpoint{}, err
 	}
 	defer b.inflight.Leave()
-	return d.load(ctx, req)
+	return d.loadChain(ctx, req)
 }
 
 // Find implements driver.Finder.

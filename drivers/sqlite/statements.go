@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	_ "embed"
@@ -14,25 +15,39 @@ import (
 //go:embed statements.sql
 var statementsFile string
 
-// columns are those of a sqlstore.Row, and loaded those without the thread,
-// which whoever loads it knows, and with the state.
+// Parts of statements about a row t; see statements.sql. columns are those of a
+// sqlstore.Row, and loaded those without the thread, which whoever loads it knows, and
+// with digest and payload.
 const (
-	columns = "thread_id, id, version, size, encoding, metadata, created_at, saved_at, expires_at"
-	loaded  = "+id AS a, +version AS b, +size AS c, +encoding AS d, +metadata AS e, +created_at AS f, +saved_at AS g, +expires_at AS h, CAST(state AS BLOB) AS i"
+	base    = "CASE typeof(t.state) WHEN 'integer' THEN t.state END"
+	columns = "thread_id, id, version, size, encoding, metadata, created_at, saved_at, expires_at, ifnull({base}, 0)"
+	loaded  = "+id AS a, +version AS b, +size AS c, +encoding AS d, +metadata AS e, +created_at AS f, +saved_at AS g, +expires_at AS h, " +
+		"ifnull({base}, 0) AS i, CASE typeof(t.state) WHEN 'integer' THEN (SELECT c.digest {chained}) END AS j, {payload} AS k"
+	stored  = "CASE typeof(t.state) WHEN 'integer' THEN (SELECT c.payload {chained}) ELSE CAST(t.state AS BLOB) END"
+	chained = "FROM {chains} AS c WHERE c.namespace = t.namespace AND c.thread_id = t.thread_id AND c.version = t.version AND c.id = t.id"
+
+	// noChains is what stands for the table where it is not there.
+	noChains = "(SELECT NULL AS namespace, NULL AS thread_id, NULL AS version, NULL AS id, NULL AS base, NULL AS encoding, NULL AS digest, NULL AS payload WHERE 0)"
 )
 
 // parseStatements returns the statements for one table. Those that write a
 // state are there twice: text_insert for JSON, blob_insert for anything else.
-// versions is there in both orders.
-func parseStatements(table string) sqlstore.Statements {
+// versions is there in both orders. Without the table of chains they can only read.
+func parseStatements(table string, chains bool) sqlstore.Statements {
+	chainsTable := noChains
+	if chains {
+		chainsTable = sqlstore.Quote(chainsTableName(table))
+	}
+	file := strings.NewReplacer("{columns}", columns, "{loaded}", loaded).Replace(statementsFile)
+	file = strings.NewReplacer("{base}", base, "{payload}", stored).Replace(file)
+	file = strings.NewReplacer("{chained}", chained).Replace(file)
 	words := func(state string) []string {
 		return []string{
-			"{table}", sqlstore.Quote(table), "{schema}", sqlstore.Quote(schemaTable(table)),
-			"{columns}", columns, "{loaded}", loaded, "{state}", state,
+			"{table}", sqlstore.Quote(table), "{schema}", sqlstore.Quote(schemaTable(table)), "{chains}", chainsTable, "{state}", state,
 		}
 	}
-	all := sqlstore.ParseStatements(statementsFile, words("?")...)
-	asText := sqlstore.ParseStatements(statementsFile, words("CAST(? AS TEXT)")...)
+	all := sqlstore.ParseStatements(file, words("?")...)
+	asText := sqlstore.ParseStatements(file, words("CAST(? AS TEXT)")...)
 	for name, text := range asText {
 		if text != all[name] {
 			all["text_"+name], all["blob_"+name] = text, all[name]
@@ -46,10 +61,11 @@ func parseStatements(table string) sqlstore.Statements {
 // uses them.
 type statements struct {
 	head, latest, older, olderKey, supersede, trim, delete, purgeOlder, purgeLatest, lock *sql.Stmt // writing
+	describe, link, olderBase, digest, insertChain, recycleChain, trimChain, rewriteChain *sql.Stmt
 	text, blob                                                                            stateStatements
 	firstOfPrefix, deleteOlderOf, deleteLatestOf                                          *sql.Stmt
 	load, loadVersion, list, history, namespaces, version                                 *sql.Stmt // reading
-	find, versions, versionsNewest, versionState                                          *sql.Stmt
+	find, versions, versionsNewest, versionState, links                                   *sql.Stmt
 }
 
 // stateStatements write a state in one of its two forms.
@@ -82,6 +98,14 @@ func (m *statements) all() (write, read []namedStatement) {
 			{"first_of_prefix", &m.firstOfPrefix},
 			{"delete_older_of", &m.deleteOlderOf},
 			{"delete_latest_of", &m.deleteLatestOf},
+			{"describe", &m.describe},
+			{"link", &m.link},
+			{"older_base", &m.olderBase},
+			{"digest", &m.digest},
+			{"insert_chain", &m.insertChain},
+			{"recycle_chain", &m.recycleChain},
+			{"trim_chain", &m.trimChain},
+			{"rewrite_chain", &m.rewriteChain},
 			{"text_insert", &m.text.insert},
 			{"text_replace", &m.text.replace},
 			{"text_recycle", &m.text.recycle},
@@ -101,6 +125,7 @@ func (m *statements) all() (write, read []namedStatement) {
 			{"versions", &m.versions},
 			{"versions_newest", &m.versionsNewest},
 			{"version_state", &m.versionState},
+			{"links", &m.links},
 		}
 }
 
@@ -109,10 +134,14 @@ type namedStatement struct {
 	stmt **sql.Stmt
 }
 
-// prepare prepares every statement, or none.
-func (m *statements) prepare(ctx context.Context, texts sqlstore.Statements, write, read *sql.DB) error {
+// prepare prepares every statement, or none. Without the table of chains those that
+// write are left out, but for the lock, which tells why nothing can be written.
+func (m *statements) prepare(ctx context.Context, texts sqlstore.Statements, write, read *sql.DB, chains bool) error {
 	var made statements
 	writing, reading := made.all()
+	if !chains {
+		writing = slices.DeleteFunc(writing, func(s namedStatement) bool { return s.stmt != &made.lock })
+	}
 	for i, s := range append(writing, reading...) {
 		db := write
 		if i >= len(writing) {

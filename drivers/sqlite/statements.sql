@@ -1,23 +1,27 @@
 -- Every statement of the driver but those that make the tables. {table} is the
--- table of schema.sql, {columns} are those that make an Info, and {state} is a
--- parameter that is stored as TEXT or as a BLOB.
+-- table of schema.sql and {chains} the one beside it. Of a row t of {table},
+-- {columns} are those that make an Info, {base} is its base, NULL where {chains} does
+-- not have its payload, and {payload} is the payload. {state} is a parameter that is
+-- stored as TEXT or as a BLOB.
 --
 -- Where a statement reads one row, the names and declared types of its columns
 -- take longer to fetch than their values: hence "+id AS b".
 
 -- name: head
 -- What a save has to know of a thread, dead or alive: its latest version, the
--- lowest of the older ones, and the older one that was saved with this id.
+-- lowest of the older ones, the older one that was saved with this id, the base of
+-- the latest one, and the lowest version of its chain.
 SELECT +key AS a, +id AS b, +version AS c, +created_at AS d, +expires_at AS e,
   (SELECT min(version) FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0) AS f,
-  (SELECT version FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3) AS g
-FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
+  (SELECT version FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?3) AS g,
+  {base} AS h, (SELECT min(version) FROM {chains} WHERE namespace = ?1 AND thread_id = ?2) AS i
+FROM {table} AS t WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 
 -- name: latest
-SELECT {columns} FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
+SELECT {columns} FROM {table} AS t WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 
 -- name: older
-SELECT {columns} FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?3
+SELECT {columns} FROM {table} AS t WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?3
 
 -- name: insert
 -- Adds a row for a new latest version.
@@ -50,32 +54,68 @@ DELETE FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1
 -- Replaces the state of a version.
 UPDATE {table} SET encoding = ?, size = ?, state = {state} WHERE key = ?
 
+-- name: describe
+-- Replaces what a row says of a payload that {chains} has.
+UPDATE {table} SET encoding = ?, size = ? WHERE key = ?
+
+-- name: link
+-- Lets {chains} have the payload of a row, which is whole.
+UPDATE {table} SET encoding = ?, size = ?, state = 0 WHERE key = ?
+
+-- name: older_base
+SELECT {base} FROM {table} AS t WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?3
+
+-- name: digest
+SELECT digest FROM {chains} WHERE namespace = ?1 AND thread_id = ?2 AND version = ?3 AND id = ?4
+
+-- name: insert_chain
+-- A row that is there belongs to no version any more: a program that knows no chains has
+-- replaced its thread.
+INSERT OR REPLACE INTO {chains} (version, id, base, encoding, digest, payload, namespace, thread_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: recycle_chain
+-- Writes a version over one that goes.
+UPDATE OR REPLACE {chains} SET version = ?, id = ?, base = ?, encoding = ?, digest = ?, payload = ?
+WHERE namespace = ? AND thread_id = ? AND version = ?
+
+-- name: trim_chain
+DELETE FROM {chains} WHERE namespace = ?1 AND thread_id = ?2 AND version < ?3
+
+-- name: rewrite_chain
+UPDATE {chains} SET encoding = ?, digest = ?, payload = ? WHERE namespace = ? AND thread_id = ? AND version = ? AND id = ?
+
 -- name: older_key
 SELECT key FROM {table} WHERE namespace = ? AND thread_id = ? AND latest = 0 AND version = ? AND id = ?
 
 -- name: load
-SELECT {loaded} FROM {table}
+SELECT {loaded} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
 
 -- name: load_version
-SELECT {loaded} FROM {table}
+SELECT {loaded} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND version = ?4
 UNION ALL
-SELECT {loaded} FROM {table}
+SELECT {loaded} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?4 AND EXISTS (
   SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
 
+-- name: links
+-- The versions from ?3 to ?4, the last one without its payload, which shows that they
+-- were there for it.
+SELECT version, id, encoding, base, CASE WHEN version < ?4 THEN payload ELSE x'' END FROM {chains}
+WHERE namespace = ?1 AND thread_id = ?2 AND version BETWEEN ?3 AND ?4 ORDER BY version
+
 -- name: list
-SELECT {columns} FROM {table}
+SELECT {columns} FROM {table} AS t
 WHERE namespace = ?1 AND latest = 1 AND thread_id >= ?2 AND thread_id < ?3 AND (expires_at IS NULL OR expires_at > ?4)
 ORDER BY thread_id LIMIT ?5
 
 -- name: history
 -- The third column, by which both halves are ordered, is the version.
-SELECT {columns} FROM {table}
+SELECT {columns} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND version < ?4
 UNION ALL
-SELECT {columns} FROM {table}
+SELECT {columns} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version < ?4 AND EXISTS (
   SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
 ORDER BY 3 DESC LIMIT ?5
@@ -103,8 +143,10 @@ DELETE FROM {table} WHERE key IN (
 DELETE FROM {table} WHERE key = -1
 
 -- name: tables
--- Whatever has the name of one of our tables, which SQLite compares without case.
-SELECT count(*) FROM sqlite_schema WHERE lower(name) IN (lower(?1), lower(?2))
+-- Whatever has the name of one of our tables, which SQLite compares without case: of
+-- the first two, and of the third.
+SELECT count(CASE WHEN lower(name) <> lower(?3) THEN 1 END), count(CASE WHEN lower(name) = lower(?3) THEN 1 END)
+FROM sqlite_schema WHERE lower(name) IN (lower(?1), lower(?2), lower(?3))
 
 -- name: version
 SELECT version FROM {schema}
@@ -117,10 +159,10 @@ CREATE TABLE {schema} (version INTEGER NOT NULL)
 INSERT INTO {schema} (rowid, version) VALUES (1, ?1) ON CONFLICT (rowid) DO UPDATE SET version = excluded.version
 
 -- name: find
-SELECT {columns} FROM {table}
+SELECT {columns} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3) AND id = ?4
 UNION ALL
-SELECT {columns} FROM {table}
+SELECT {columns} FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?4 AND EXISTS (
   SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3))
 
@@ -129,13 +171,13 @@ WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND id = ?4 AND EXISTS (
 -- have no more than ?10 bytes. They belong to the life that began at ?6 and in
 -- which version ?7 has the id ?8; NULL for the first page. A latest version whose
 -- number is damaged is in every range, so that it is not passed over.
-SELECT {columns}, key, CASE WHEN size <= ?10 THEN CAST(state AS BLOB) END FROM {table}
+SELECT {columns}, key, CASE WHEN size <= ?10 THEN {payload} END FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
   AND (?6 IS NULL OR created_at = ?6) AND (version BETWEEN ?4 AND ?5 OR typeof(version) <> 'integer')
   AND NOT EXISTS (SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version = ?7 AND id <> ?8)
   AND NOT (?7 IS NOT NULL AND version = ?7 AND id <> ?8)
 UNION ALL
-SELECT {columns}, key, CASE WHEN size <= ?10 THEN CAST(state AS BLOB) END FROM {table}
+SELECT {columns}, key, CASE WHEN size <= ?10 THEN {payload} END FROM {table} AS t
 WHERE namespace = ?1 AND thread_id = ?2 AND latest = 0 AND version BETWEEN ?4 AND ?5
   AND EXISTS (SELECT 1 FROM {table} WHERE namespace = ?1 AND thread_id = ?2 AND latest = 1 AND (expires_at IS NULL OR expires_at > ?3)
     AND (?6 IS NULL OR created_at = ?6) AND NOT (?7 IS NOT NULL AND version = ?7 AND id <> ?8))
@@ -144,7 +186,7 @@ ORDER BY 3 LIMIT ?9
 
 -- name: version_state
 -- The state of a row that a page of versions has found, if it is still there.
-SELECT CAST(state AS BLOB) FROM {table} WHERE key = ?1 AND version = ?2 AND id = ?3
+SELECT {payload} FROM {table} AS t WHERE key = ?1 AND version = ?2 AND id = ?3
 
 -- name: first_of_prefix
 -- How many of the first threads of a range there are, how many of them are live,

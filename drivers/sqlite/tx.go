@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -27,11 +28,15 @@ func (d *database) beginTx(ctx context.Context) (*transaction, error) {
 		return nil, err
 	}
 	tx := &transaction{ctx: ctx, db: d, sql: sqltx}
-	if !d.owned { // _txlock=immediate may be missing
+	if !d.owned || !d.chains { // _txlock=immediate may be missing; or it cannot be written
 		if _, err := tx.exec(d.stmt.lock); err != nil {
 			_ = sqltx.Rollback()
 			return nil, err
 		}
+	}
+	if !d.chains {
+		_ = sqltx.Rollback()
+		return nil, fmt.Errorf("%w: %s could only be read when it was opened, and has the tables of an older release: open it again", driver.ErrUnavailable, d.name)
 	}
 	return tx, nil
 }

@@ -139,7 +139,7 @@ func scanVersion(rows *sql.Rows, key driver.Key) (row versionRow) {
 
 // scanNumber reads the version of a row that is damaged elsewhere.
 func scanNumber(rows *sql.Rows) int64 {
-	columns := make([]any, 11) // those of a Row, the key and the state
+	columns := make([]any, 12) // those of a Row, the key and the state
 	dest := make([]any, len(columns))
 	for i := range dest {
 		dest[i] = &columns[i]

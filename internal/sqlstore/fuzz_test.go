@@ -15,7 +15,7 @@ import (
 // FuzzRow scans a row with one column of any type and value, and others of what
 // a damaged row may hold: it is a checkpoint or ErrCorrupt.
 func FuzzRow(f *testing.F) {
-	columns := []any{"thread", "id", int64(3), int64(2), "json", []byte(`{"k":"v"}`), int64(1), int64(2), nil}
+	columns := []any{"thread", "id", int64(3), int64(2), "json", []byte(`{"k":"v"}`), int64(1), int64(2), nil, int64(0)}
 	for column := range columns {
 		for kind := range 7 {
 			for _, value := range []string{"", "x", "{", `{"k":1}`, `{"k":null}`, "null", "\xff"} {

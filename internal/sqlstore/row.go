@@ -21,20 +21,21 @@ import (
 //	created  a time, or an integer: microseconds since 1970
 //	saved    likewise
 //	expires  likewise, or NULL for never
+//	base     integer: of a chain of patches, 0 where it is whole
 //
 // A column that holds something else is driver.ErrCorrupt, and the error says
 // which column and never what was in it.
 type Row struct {
-	thread, id, encoding    text
+	thread, id, encoding    Text
 	metadata                metadata
-	version, size           integer
+	version, size, base     integer
 	created, saved, expires timestamp
 }
 
 // Dest returns what to hand to Scan, followed by the caller's own columns.
 func (r *Row) Dest(more ...any) []any {
 	return append([]any{
-		&r.thread, &r.id, &r.version, &r.size, &r.encoding, &r.metadata, &r.created, &r.saved, &r.expires,
+		&r.thread, &r.id, &r.version, &r.size, &r.encoding, &r.metadata, &r.created, &r.saved, &r.expires, &r.base,
 	}, more...)
 }
 
@@ -47,11 +48,12 @@ func (r *Row) Info(namespace string) (driver.Info, error) {
 		Version:   int64(r.version),
 		Size:      int(r.size),
 		Encoding:  string(r.encoding),
+		Base:      int64(r.base),
 		CreatedAt: r.created.Time,
 		SavedAt:   r.saved.Time,
 		ExpiresAt: r.expires.Time,
 	}
-	if r.created.IsZero() || r.saved.IsZero() || r.version < 1 || r.size < 0 || r.size > math.MaxInt {
+	if r.created.IsZero() || r.saved.IsZero() || r.version < 1 || r.size < 0 || r.size > math.MaxInt || r.base < 0 || r.base >= r.version {
 		return info, fmt.Errorf("%w: thread %q has a row without a version, a size or a time", driver.ErrCorrupt, r.thread)
 	}
 	var err error
@@ -112,19 +114,32 @@ func NullMicros(t time.Time) any {
 // The types below read a column without database/sql's own conversions, whose
 // errors show the value.
 
-type text string
+// Text receives a text.
+type Text string
 
 // Scan implements sql.Scanner.
-func (t *text) Scan(src any) error {
+func (t *Text) Scan(src any) error {
 	switch v := src.(type) {
 	case string:
-		*t = text(v)
+		*t = Text(v)
 	case []byte:
-		*t = text(v)
+		*t = Text(v)
 	default:
 		return damaged("text", src)
 	}
 	return nil
+}
+
+// NullText receives a text, or NULL, which is "".
+type NullText string
+
+// Scan implements sql.Scanner.
+func (t *NullText) Scan(src any) error {
+	if src == nil {
+		*t = ""
+		return nil
+	}
+	return (*Text)(t).Scan(src)
 }
 
 type metadata []byte

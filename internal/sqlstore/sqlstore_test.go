@@ -285,14 +285,14 @@ func TestRow(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2025, 6, 7, 8, 9, 10, 123456000, time.UTC)
 	want := driver.Info{
-		Key: driver.Key{Namespace: "ns", Thread: "t"}, ID: "id", Version: 3, Size: 9, Encoding: "json",
+		Key: driver.Key{Namespace: "ns", Thread: "t"}, ID: "id", Version: 3, Size: 9, Encoding: "json", Base: 2,
 		Metadata: map[string]string{"k": "v"}, CreatedAt: at, SavedAt: at.Add(time.Microsecond), ExpiresAt: at.Add(time.Hour),
 	}
 	var row sqlstore.Row // used again and again: no row may show through in the next
 	for name, values := range map[string][]any{
-		"integers": {"t", "id", int64(3), int64(9), "json", `{"k":"v"}`, sqlstore.Micros(want.CreatedAt), sqlstore.Micros(want.SavedAt), sqlstore.NullMicros(want.ExpiresAt)},
+		"integers": {"t", "id", int64(3), int64(9), "json", `{"k":"v"}`, sqlstore.Micros(want.CreatedAt), sqlstore.Micros(want.SavedAt), sqlstore.NullMicros(want.ExpiresAt), int64(2)},
 		"times": {[]byte("t"), []byte("id"), int64(3), int64(9), []byte("json"), []byte(`{"k":"v"}`),
-			at.In(time.FixedZone("x", 3600)), want.SavedAt, want.ExpiresAt},
+			at.In(time.FixedZone("x", 3600)), want.SavedAt, want.ExpiresAt, int64(2)},
 	} {
 		if err := scan(&row, values...); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -302,7 +302,7 @@ func TestRow(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, g, err, w)
 		}
 	}
-	if err := scan(&row, "t", "id", int64(3), int64(9), "json", nil, int64(1), int64(1), sqlstore.NullMicros(time.Time{})); err != nil {
+	if err := scan(&row, "t", "id", int64(3), int64(9), "json", nil, int64(1), int64(1), sqlstore.NullMicros(time.Time{}), int64(0)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := row.Info("ns"); err != nil || got.Metadata != nil || !got.ExpiresAt.IsZero() {
@@ -312,7 +312,7 @@ func TestRow(t *testing.T) {
 
 func TestDamagedRow(t *testing.T) {
 	t.Parallel()
-	good := []any{"t", "id", int64(3), int64(9), "json", nil, int64(1), int64(1), nil}
+	good := []any{"t", "id", int64(3), int64(9), "json", nil, int64(1), int64(1), nil, int64(0)}
 	for _, tt := range []struct {
 		column int
 		value  any
@@ -328,6 +328,9 @@ func TestDamagedRow(t *testing.T) {
 		{5, "secret", `its metadata is not a JSON object of strings`},
 		{6, nil, `thread "t" has a row without a version, a size or a time`},
 		{7, "secret", "a column that should hold a time holds a string"},
+		{9, nil, "a column that should hold an integer holds a <nil>"},
+		{9, int64(-1), `thread "t" has a row without a version, a size or a time`},
+		{9, int64(3), `thread "t" has a row without a version, a size or a time`},
 	} {
 		values := slices.Clone(good)
 		values[tt.column] = tt.value

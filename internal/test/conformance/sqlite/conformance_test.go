@@ -4,15 +4,17 @@ import (
 	"database/sql"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/sqlite"
 )
 
-// everything is every optional interface that the driver has.
-var everything = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter")
+// everything is every optional interface that there is.
+var everything = checkpointtest.RequireAll()
 
 func open(t testing.TB, dsn string) driver.Backend {
 	t.Helper()
@@ -37,6 +39,14 @@ func TestConformance(t *testing.T) {
 func TestConformanceOfGivenDB(t *testing.T) {
 	db := given(t, "file::memory:?_txlock=immediate", 1)
 	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return sqlite.New(db, sqlite.Config{}) }, everything)
+}
+
+// TestConformanceIncremental runs the cases about stores again, with patches wherever
+// a state is large enough.
+func TestConformanceIncremental(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "agents.db?synchronous=normal")
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, file) }, everything, checkpointtest.Options(checkpoint.WithIncremental()),
+		checkpointtest.Cases(func(name string) bool { return strings.HasPrefix(name, "Store/") }))
 }
 
 // TestConformanceOfGivenFile is the long form: a pool on a file, opened as the
