@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,13 +29,21 @@ does, and how long they take: the median, and what 95 and 99 of 100 stay below.
 The states are like those that agents save. It saves as the store's URL says,
 works in a namespace of its own and removes that afterwards.
 
+With --incremental it also measures saves that write what changed, and loads of
+what they have saved: of states of 100,000 bytes unless --size says otherwise, in
+which a message comes and a counter changes from one save to the next.
+
 With --bare it also measures the database's own client, doing the least that
 moves the same bytes, for SQLite, PostgreSQL, DynamoDB and a single Redis server;
 it makes a table, or keys, of its own for that and removes them.`,
 		Example: `  checkpoint bench --duration 10s --concurrency 16
-  checkpoint bench --size 100000 --bare`,
+  checkpoint bench --size 100000 --bare
+  checkpoint bench --incremental`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if b.incremental && !cmd.Flags().Changed("size") {
+				b.size = 100_000
+			}
 			if b.size < 1 || b.size > 1<<30 || b.callers < 1 || b.callers > 10_000 || b.duration < time.Millisecond {
 				return usagef("bench wants a --size from 1 to %d, a --concurrency from 1 to 10000 and a --duration of at least 1ms", 1<<30)
 			}
@@ -45,6 +54,7 @@ it makes a table, or keys, of its own for that and removes them.`,
 	flags.IntVar(&b.size, "size", 2_000, "`BYTES` of a state, about")
 	flags.IntVar(&b.callers, "concurrency", 8, "callers at a time")
 	flags.DurationVar(&b.duration, "duration", 3*time.Second, "how long each operation is measured")
+	flags.BoolVar(&b.incremental, "incremental", false, "measure incremental saves, too")
 	flags.BoolVar(&b.bare, "bare", false, "measure the database's bare client, too")
 	return cmd
 }
@@ -57,6 +67,9 @@ type benchmark struct {
 	duration time.Duration
 	bare     bool
 
+	incremental bool
+	written     atomic.Int64 // bytes that incremental saves stored
+
 	bar *progress
 }
 
@@ -65,6 +78,7 @@ type measurement struct {
 	name      string
 	latencies latencies
 	took      time.Duration
+	stored    int64 // bytes that a save stored on average, where that is told
 }
 
 // benchThreads is how many threads are saved, loaded and listed.
@@ -78,6 +92,9 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 	}
 	if _, ok := src.word("max_state_size"); !ok {
 		opts = append(opts, checkpoint.WithMaxStateSize(max(2*b.size, checkpoint.DefaultMaxStateSize)))
+	}
+	if b.incremental {
+		opts = append(opts, checkpoint.WithIncrementalMemory(2*benchThreads*int64(b.size+agentstate.MinSize)))
 	}
 	opened, err := src.open(opts...)
 	if err != nil {
@@ -94,9 +111,14 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		for i := range benchThreads {
-			if cleanErr := store.Delete(clean, benchThread(i)); cleanErr != nil {
-				err = errors.Join(err, fmt.Errorf("removing what was saved: %w", cleanErr))
-				return
+			for _, thread := range []string{benchThread(i), growingThread(i)} {
+				if cleanErr := store.Delete(clean, thread); cleanErr != nil {
+					err = errors.Join(err, fmt.Errorf("removing what was saved: %w", cleanErr))
+					return
+				}
+				if !b.incremental {
+					break
+				}
 			}
 		}
 		if ctx.Err() != nil {
@@ -123,6 +145,10 @@ func (b *benchmark) run(ctx context.Context) (err error) {
 			}
 			return nil
 		}},
+	}
+	if b.incremental {
+		patching := opened.Namespace(store.InNamespace(), checkpoint.WithIncremental())
+		operations = append(operations, b.incrementalOperations(patching)...)
 	}
 	if b.bare {
 		more, remove, err := bareOperations(ctx, src, [2][]byte{agentstate.JSON(b.size, 1), agentstate.JSON(b.size, 2)})
@@ -172,6 +198,7 @@ func (b *benchmark) measureAll(ctx context.Context, operations []operation) erro
 // measure has the callers do an operation for as long as it is measured.
 func (b *benchmark) measure(ctx context.Context, op operation, shown int64) (measurement, error) {
 	m := measurement{name: op.name}
+	b.written.Store(0)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
@@ -199,6 +226,9 @@ func (b *benchmark) measure(ctx context.Context, op operation, shown int64) (mea
 	}
 	wg.Wait()
 	m.took = time.Since(began)
+	if n := b.written.Load(); n > 0 && m.latencies.count > 0 {
+		m.stored = n / m.latencies.count
+	}
 	return m, failed
 }
 
@@ -221,11 +251,12 @@ func (b *benchmark) print(results []measurement) error {
 				Concurrency int     `json:"concurrency"`
 				Count       int64   `json:"count"`
 				PerSecond   float64 `json:"per_second"`
+				Stored      int64   `json:"stored_bytes,omitempty"`
 				P50US       int64   `json:"p50_us"`
 				P95US       int64   `json:"p95_us"`
 				P99US       int64   `json:"p99_us"`
 				MaxUS       int64   `json:"max_us"`
-			}{m.name, b.size, b.callers, l.count, rate, l.quantile(0.5).Microseconds(), l.quantile(0.95).Microseconds(),
+			}{m.name, b.size, b.callers, l.count, rate, m.stored, l.quantile(0.5).Microseconds(), l.quantile(0.95).Microseconds(),
 				l.quantile(0.99).Microseconds(), l.longest.Microseconds()})
 		} else {
 			err = table.Row(m.name, human.Number(int64(rate+0.5)), milliseconds(l.quantile(0.5)), milliseconds(l.quantile(0.95)),
@@ -237,6 +268,11 @@ func (b *benchmark) print(results []measurement) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	for _, m := range results {
+		if m.stored > 0 {
+			b.note("%s stored %s on average", m.name, human.Size(m.stored))
+		}
 	}
 	b.note("states of about %s, %s at a time, %v each", human.Size(int64(b.size)), human.Count(int64(b.callers), "caller"), b.duration)
 	return nil

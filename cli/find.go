@@ -33,10 +33,7 @@ no kept version has the id.`,
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(newInfoJSON(info))
-			}
-			return a.printInfo(info)
+			return a.printInfo(cmd.Context(), store, info)
 		},
 	}
 }

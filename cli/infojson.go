@@ -14,6 +14,7 @@ type infoJSON struct {
 	ID        string            `json:"id"`
 	Size      int               `json:"size"`
 	Encoding  string            `json:"encoding"`
+	Base      int64             `json:"base,omitempty"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
 	CreatedAt time.Time         `json:"created_at"`
 	SavedAt   time.Time         `json:"saved_at"`
@@ -21,5 +22,5 @@ type infoJSON struct {
 }
 
 func newInfoJSON(i checkpoint.Info) infoJSON {
-	return infoJSON{i.Namespace, i.Thread, i.Version, i.ID, i.Size, i.Encoding, i.Metadata, i.CreatedAt, i.SavedAt, i.ExpiresAt}
+	return infoJSON{i.Namespace, i.Thread, i.Version, i.ID, i.Size, i.Encoding, i.Base, i.Metadata, i.CreatedAt, i.SavedAt, i.ExpiresAt}
 }

@@ -55,6 +55,21 @@ func TestStores(t *testing.T) {
 	}
 }
 
+// TestIncremental runs testdata/incremental/*.txtar on stores that keep patches.
+func TestIncremental(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"redis"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, "testdata/incremental", func(t testing.TB, env *testscript.Env) {
+				url := stores[name](t)
+				env.Setenv("CHECKPOINT_STORE", url)
+				env.Setenv("INCREMENTAL", withWord(url, "incremental=true"))
+			})
+		})
+	}
+}
+
 // stores give the URL of an empty store, each time another one.
 var stores = map[string]func(testing.TB) string{
 	"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "store.db") },

@@ -66,16 +66,20 @@ func Decode(v *checkpoint.Version) (State, error) {
 	return State{Info: v.Info}, err
 }
 
-// verbatim is the codec of that name, which only an application has, as far as
-// a reader needs it: what it encoded is handed out as it is.
+// verbatim is the codec of that name, which only an application has: what it encoded
+// is handed out as it is, and stored as it is.
 type verbatim string
 
 type verbatimState []byte
 
 func (v verbatim) Name() string { return string(v) }
 
-func (verbatim) Marshal(any) ([]byte, error) {
-	return nil, errors.New("this codec only reads")
+func (verbatim) Marshal(v any) ([]byte, error) {
+	s, ok := v.(verbatimState)
+	if !ok {
+		return nil, errors.New("this codec stores only what it has handed out")
+	}
+	return s, nil
 }
 
 func (verbatim) Unmarshal(data []byte, target any) error {
