@@ -24,7 +24,7 @@ import (
 var (
 	write    = flag.Bool("write", false, "write BENCHMARKS.md, with runs of full length")
 	output   = flag.String("output", "../../../BENCHMARKS.md", "the file that -write writes")
-	parts    = flag.String("parts", "comparison,log,growth,scale", "what to measure")
+	parts    = flag.String("parts", "comparison,log,growth,incremental,scale", "what to measure")
 	only     = flag.String("only", "", "measure these drivers alone, such as SQLite,Redis")
 	length   = flag.Duration("length", 2*time.Second, "how long each comparison takes")
 	threads  = flag.Int("threads", 1_000_000, "threads of the largest store; the others hold a hundredth and a tenth, but 200 at least")
@@ -66,6 +66,14 @@ func TestWrite(t *testing.T) {
 	}
 	for _, d := range subjects {
 		piece("growth", d.name, func(t *testing.T) section { return growth(t, d.open(t, growing)) })
+	}
+	for _, d := range subjects {
+		piece("incremental", d.name, func(t *testing.T) section {
+			if !*write && d.name != "SQLite" {
+				t.Skip("SKIPPED: only with -write, for it takes two servers")
+			}
+			return incremental(t, d.open)
+		})
 	}
 	for _, d := range subjects {
 		piece("scale", d.name, func(t *testing.T) section {
