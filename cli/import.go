@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +20,10 @@ import (
 )
 
 func newImport(a *app) *cobra.Command {
-	return &cobra.Command{
+	var from, query string
+	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Read what export has written into the store",
+		Short: "Read what export, or another program, has written into the store",
 		Long: `Import writes the checkpoints of a file of "checkpoint export", or of standard
 input if FILE is "-", into the store: with their ids, versions, times, metadata
 and payloads as they are. It never overwrites: a thread that the store has at the
@@ -34,11 +36,23 @@ namespace. Threads that have expired since are left out. No version is dropped
 unless the store's URL has history=N.
 
 A file that was cut off or edited is refused at the line where it breaks, after
-everything before that line has been imported; what that was is said.`,
+everything before that line has been imported; what that was is said.
+
+With --from, states that another program has saved are saved in the namespace as new
+threads, with the store's compression and encryption. The first state of a thread
+becomes version 1, each further one the next version. Formats:
+` + formatsHelp(),
 		Example: `  checkpoint import agents.jsonl --store 'postgres://localhost/agents'
-  gunzip < agents.jsonl.gz | checkpoint import -`,
+  gunzip < agents.jsonl.gz | checkpoint import -
+  checkpoint import --from folder sessions/
+  checkpoint import --from sql postgres://localhost/old \
+    --query 'SELECT session, state, saved FROM sessions ORDER BY session, saved'
+  checkpoint import --from agents-persistence 'redis://localhost:6379?namespace=agents'`,
 		Args: arguments(1, 1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if from != "" || query != "" {
+				return a.importFrom(cmd.Context(), cmp.Or(from, "sql"), args[0], query)
+			}
 			in, size := a.input(cmd.Context()), int64(0)
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
@@ -61,6 +75,9 @@ everything before that line has been imported; what that was is said.`,
 			return im.report(cmd.Context(), args[0], err)
 		},
 	}
+	cmd.Flags().StringVar(&from, "from", "", "`FORMAT` of another program, as listed above")
+	cmd.Flags().StringVar(&query, "query", "", "`SQL` that yields the threads and their states (with --from sql)")
+	return cmd
 }
 
 // An importing is one run of import.

@@ -7,8 +7,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// inspect warns, once, when the server may throw threads away to make room. It
-// is no error not to be allowed to ask.
+// inspect warns, once, when the server may throw threads away to make room, and
+// when another program's threads lie where these are looked for. It is no error not to
+// be allowed to ask.
 func (b *backend) inspect(ctx context.Context) {
 	if b.warned.Load() {
 		return
@@ -24,17 +25,36 @@ func (b *backend) inspect(ctx context.Context) {
 	})
 }
 
+// crateNamespace is where the Rust crate agents-persistence keeps its threads, and
+// this library its own, unless they are told another namespace. The crate knows no
+// clusters.
+const crateNamespace = "agents"
+
 func (b *backend) inspectNode(ctx context.Context, node redis.Cmdable) error {
-	info, err := node.Info(ctx, "memory").Result()
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(info) {
+	var info *redis.StringCmd
+	var theirs *redis.IntCmd
+	var ours *redis.FloatCmd
+	_, err := node.Pipelined(ctx, func(p redis.Pipeliner) error {
+		info = p.Info(ctx, "memory")
+		if b.cluster == nil {
+			theirs = p.Exists(ctx, crateNamespace+":threads")
+			ours = p.ZScore(ctx, b.layout.namespaces(), crateNamespace)
+		}
+		return nil
+	})
+	for line := range strings.Lines(info.Val()) {
 		policy, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:")
 		if ok && policy != "noeviction" && !b.warned.Swap(true) {
 			b.warn(ctx, "redis: the server may evict threads when its memory is full; set maxmemory-policy to noeviction",
 				"maxmemory_policy", shorten(policy))
 		}
 	}
-	return nil
+	if theirs != nil && theirs.Val() == 1 && isNil(ours.Err()) && !b.crateWarned.Swap(true) {
+		b.warn(ctx, "redis: the Rust crate agents-persistence has threads here, which are not seen; checkpoint import --from agents-persistence takes them over",
+			"key", crateNamespace+":threads")
+	}
+	if isNil(err) {
+		return nil
+	}
+	return err
 }

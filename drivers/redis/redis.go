@@ -84,11 +84,12 @@ type backend struct {
 	retries                     int           // after a connection failed
 	shortestPause, longestPause time.Duration
 
-	queue  *backends.Queue // of the operations under way
-	moved  atomic.Int64    // when the server last answered, in nanoseconds since 1970
-	closed atomic.Bool
-	logger atomic.Pointer[slog.Logger]
-	warned atomic.Bool
+	queue       *backends.Queue // of the operations under way
+	moved       atomic.Int64    // when the server last answered, in nanoseconds since 1970
+	closed      atomic.Bool
+	logger      atomic.Pointer[slog.Logger]
+	warned      atomic.Bool
+	crateWarned atomic.Bool // of the threads of the crate agents-persistence
 
 	old      atomic.Bool // the server lacks EVALSHA_RO
 	recorded atomic.Bool // the layout on record is ours

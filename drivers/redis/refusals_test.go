@@ -309,6 +309,41 @@ func TestEvictionWarning(t *testing.T) {
 	}
 }
 
+// TestCrateWarning: threads of the Rust crate agents-persistence are told of, once a
+// handle, until the namespace is used.
+func TestCrateWarning(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartRedis(t, testserver.RedisOptions{})
+	warnings := func() int {
+		var log strings.Builder
+		b := openDSN(t, server.URL)
+		b.SetLogger(slog.New(slog.NewTextHandler(&log, nil)))
+		for range 2 {
+			if err := b.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return strings.Count(log.String(), "key=agents:threads")
+	}
+	if got := warnings(); got != 0 {
+		t.Errorf("%d warnings without such threads, want 0", got)
+	}
+	admin := clientOf(t, server.URL)
+	if err := admin.SAdd(t.Context(), "agents:threads", "user-1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := warnings(); got != 1 {
+		t.Errorf("%d warnings beside such threads, want 1", got)
+	}
+	req := driver.SaveRequest{Key: driver.Key{Namespace: "agents", Thread: "user-1"}, ID: "1", Payload: []byte("1"), Encoding: "json", Now: time.Now(), Keep: 1}
+	if _, err := openDSN(t, server.URL).Save(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	if got := warnings(); got != 0 {
+		t.Errorf("%d warnings when the namespace is in use, want 0", got)
+	}
+}
+
 // TestForeignKeys puts keys of other programs in the place of ours: the error
 // says so, and nothing of theirs or ours is changed.
 func TestForeignKeys(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package builtin is what the command checkpoint is built with: the drivers, the
-// compressor and the bare clients of the databases. It is imported for its side
+// compressor, the bare clients of the databases and what reads other programs' states. It is imported for its side
 // effects.
 package builtin
 
@@ -14,6 +14,7 @@ import (
 	_ "github.com/go-ckpt/checkpoint/drivers/redis"
 	_ "github.com/go-ckpt/checkpoint/drivers/sqlite"
 	_ "github.com/go-ckpt/checkpoint/internal/cli/bareclient/clients"
+	_ "github.com/go-ckpt/checkpoint/internal/cli/foreign/sources"
 	_ "github.com/go-ckpt/checkpoint/zstd"
 )
 
