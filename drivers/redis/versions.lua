@@ -30,9 +30,10 @@ local reply = {line, '', '0', '0'}
 if anchor > v - kept and anchor <= v then reply[2] = infos(anchor, anchor)[1] end
 if from > to then return reply end
 
--- How many fit, by the sizes that their infos tell.
-local highest, lowest = to, math.max(from, to - limit + 1)
-if ARGV[3] ~= '1' then highest, lowest = math.min(to, from + limit - 1), from end
+-- How many fit, by the sizes that their infos tell. Sums stay at or below the highest
+-- version, above which not every number is exact.
+local highest, lowest = to, math.max(from, to - (limit - 1))
+if ARGV[3] ~= '1' then highest, lowest = math.min(to, from + (limit - 1)), from end
 local page = infos(highest, lowest)
 local count, sum = 0, 0
 for i = 1, #page do
@@ -41,7 +42,7 @@ for i = 1, #page do
   if count >= 2 and sum > bytes then break end
   count = count + 1
 end
-if ARGV[3] == '1' then lowest = highest - count + 1 else highest = lowest + count - 1 end
+if ARGV[3] == '1' then lowest = highest - (count - 1) else highest = lowest + (count - 1) end
 
 reply[3] = text(highest)
 reply[4] = (ARGV[3] == '1' and lowest > from or ARGV[3] ~= '1' and highest < to) and '1' or '0'
