@@ -64,7 +64,7 @@ const watchdog = 5 * time.Second
 
 // brokenBackends returns the tables of the files broken*_test.go.
 func brokenBackends() []brokenBackend {
-	return slices.Concat(brokenConditions, brokenDeletions, brokenLogs, brokenSaves, brokenPayloads, brokenReads, brokenLists, brokenErrors, brokenOptional)
+	return slices.Concat(brokenConditions, brokenDeletions, brokenLogs, brokenSaves, brokenPayloads, brokenReads, brokenLists, brokenErrors, brokenOptional, brokenLong, brokenBetween)
 }
 
 func isAboutPatches(name string) bool { return strings.Contains(name, "/Patches/") }

@@ -75,7 +75,7 @@ var brokenSaves = []brokenBackend{
 				req.Keep++
 			}
 		})},
-	{name: "all is a hundred", fails: "Raw/History/KeepAll",
+	{name: "all is a hundred", fails: "Raw/History/Long",
 		fault: saving(func(req *driver.SaveRequest) {
 			if req.Keep == driver.KeepAll {
 				req.Keep = 100

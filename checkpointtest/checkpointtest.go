@@ -29,6 +29,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,23 +62,26 @@ func (c testCase) result(o Outcome, reason string) Result {
 }
 
 // cases is the table of contents: each function stands in the file of its
-// subject.
+// subject. What others build on comes first, so that the first failure tells most.
 func (s *suite) cases() []testCase {
 	cases := slices.Concat(
 		pingCases(),
+		growthCases(), // before the file has grown
 		saveCases(),
-		repeatCases(),
-		conditionCases(),
-		deletionCases(),
-		expiryCases(),
-		historyCases(),
-		listCases(),
 		payloadCases(),
+		historyCases(),
+		expiryCases(),
+		conditionCases(),
+		repeatCases(),
+		deletionCases(),
+		listCases(),
 		nameCases(),
 		errorCases(),
 		closedCases(),
 		concurrencyCases(),
+		betweenCases(),
 		importCases(),
+		longHistoryCases(),
 		findCases(),
 		versionCases(),
 		prefixCases(),
@@ -146,7 +150,7 @@ func Cases(accept func(name string) bool) Option {
 
 // Timeout is how long a case may take before its watchdog fails it and shows
 // all goroutines; 2 minutes by default. It is there to end a case that hangs,
-// so it should be generous.
+// so it should be generous. After three such cases the others are not run.
 func Timeout(d time.Duration) Option {
 	return func(s *suite) { s.timeout = d }
 }
@@ -168,6 +172,7 @@ type suite struct {
 	timeout      time.Duration
 	listLag      time.Duration
 	progress     func(Result, int, int)
+	hung         atomic.Int32 // cases that the watchdog has ended
 }
 
 func newSuite(opts []Option) *suite {
@@ -216,6 +221,9 @@ func (s *suite) runTest(t *testing.T, c testCase) {
 		t.Skip("left out by -short")
 	}
 	r := s.try(t.Context(), t, c)
+	if r.Note != "" {
+		t.Log(r.Note)
+	}
 	switch {
 	case t.Failed() || t.Skipped(): // open has said why
 	case r.Outcome == Unsupported:
@@ -248,29 +256,39 @@ func groupsOf(cases []testCase) []group {
 // try runs one case and returns its result.
 func (s *suite) try(ctx context.Context, tb testing.TB, c testCase) Result {
 	began := time.Now()
-	outcome, reason := s.outcome(ctx, tb, c)
+	outcome, reason, note := s.outcome(ctx, tb, c)
 	r := c.result(outcome, reason)
+	r.Note = note
 	r.Duration = time.Since(began)
 	return r
 }
 
-func (s *suite) outcome(ctx context.Context, tb testing.TB, c testCase) (Outcome, string) {
+func (s *suite) outcome(ctx context.Context, tb testing.TB, c testCase) (o Outcome, reason, note string) {
 	if c.needs != "" {
 		has, err := s.has(tb, c.needs)
 		switch {
 		case err != nil:
-			return Failed, fmt.Sprintf("open: %v", err)
+			return Failed, fmt.Sprintf("open: %v", err), ""
 		case !has && slices.Contains(s.required, c.needs):
-			return Failed, fmt.Sprintf("the backend does not implement driver.%s, which is required", c.needs)
+			return Failed, fmt.Sprintf("the backend does not implement driver.%s, which is required", c.needs), ""
 		case !has:
-			return Unsupported, fmt.Sprintf("the backend does not implement driver.%s", c.needs)
+			return Unsupported, fmt.Sprintf("the backend does not implement driver.%s", c.needs), ""
 		}
 	}
-	if failures := newTrial(ctx, s, tb).run(c); len(failures) > 0 {
-		return Failed, strings.Join(failures, "\n")
+	if s.hung.Load() >= mostHung {
+		return Failed, fmt.Sprintf("not run: %d cases hang, and may hold what this one would wait for", mostHung), ""
 	}
-	return Passed, ""
+	t := newTrial(ctx, s, tb)
+	failures := t.run(c)
+	note = strings.Join(t.notes, "; ")
+	if len(failures) > 0 {
+		return Failed, strings.Join(failures, "\n"), note
+	}
+	return Passed, "", note
 }
+
+// mostHung is how many cases may hang before the others are given up.
+const mostHung = 3
 
 // has reports whether the backend implements an optional interface.
 func (s *suite) has(tb testing.TB, optional string) (bool, error) {

@@ -24,6 +24,8 @@ func concurrencyCases() []testCase {
 			rule: 1, text: "A reader never sees an older checkpoint after a newer one."},
 		{name: "Raw/Concurrency/DeleteAndSave", run: concurrencyDeleteAndSave,
 			rule: 2, text: "Delete beside saves leaves the thread absent, or a new life that is whole."},
+		{name: "Raw/Concurrency/AbandonedLoops", alone: true, run: concurrencyAbandoned,
+			rule: 12, text: "A loop that is ended half-way leaves no goroutine behind, also before Close."},
 		{name: "Raw/Concurrency/Goroutines", alone: true, run: concurrencyGoroutines,
 			rule: 12, text: "A backend leaves no goroutine behind after Close."},
 	}
@@ -185,14 +187,49 @@ func concurrencyGoroutines(t *trial) {
 			t.useAndClose(fmt.Sprint("thread-", i))
 		}
 	})
+	if left := t.goroutinesLeft(fmt.Sprintf("%q:%q", key, label), handles); len(left) > 0 {
+		t.Errorf("after %d handles were opened, used and closed %d goroutines are left, among them\n%s", handles, len(left), left[0])
+	}
+}
+
+// goroutinesLeft waits until there are fewer than most goroutines with a label, which
+// may take a moment, and returns those that stay.
+func (t *trial) goroutinesLeft(label string, most int) []string {
 	var left []string
-	for wait := time.Millisecond; wait < 4*time.Second; wait *= 2 { // goroutines may take a moment to end
-		if left = goroutines(fmt.Sprintf("%q:%q", key, label)); len(left) < handles {
-			return
+	for wait := time.Millisecond; wait < 4*time.Second; wait *= 2 {
+		if left = goroutines(label); len(left) < most {
+			return nil
 		}
 		time.Sleep(wait)
 	}
-	t.Errorf("after %d handles were opened, used and closed %d goroutines are left, among them\n%s", handles, len(left), left[0])
+	return left
+}
+
+func concurrencyAbandoned(t *trial) {
+	const loops, key = 25, "checkpointtest"
+	b := t.open()
+	t.log(b, "thread", 5, 5)
+	t.populate(b, numbered("other", 20)...)
+	label := rand.Text()
+	pprof.Do(t.ctx, pprof.Labels(key, label), func(ctx context.Context) {
+		for range loops {
+			for range b.List(ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {
+				break
+			}
+			for range b.History(ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now}) {
+				break
+			}
+			for range b.Versions(ctx, driver.VersionsRequest{Key: t.key("thread"), Now: t.now}) {
+				break
+			}
+			for range b.Namespaces(ctx) {
+				break
+			}
+		}
+	})
+	if left := t.goroutinesLeft(fmt.Sprintf("%q:%q", key, label), loops); len(left) > 0 {
+		t.Errorf("after %d loops of each kind were ended half-way %d goroutines are left, among them\n%s", loops, len(left), left[0])
+	}
 }
 
 // useAndClose opens a handle, uses it from several goroutines and closes it.

@@ -34,6 +34,8 @@ func listCases() []testCase {
 			rule: 7, text: "The body of a loop over List may call any method of the backend, and may end the loop."},
 		{name: "Raw/List/Nested", run: listNested,
 			rule: 7, text: "Loops over List may be nested: none holds a connection or lock while it yields."},
+		{name: "Raw/List/InFront", run: listInFront,
+			rule: 7, text: "Threads that come and go in front of the page do not move it: what stays is yielded, once."},
 		{name: "Raw/List/WhileWriting", run: listWhileWriting,
 			rule: 7, text: "A thread that is there during the whole iteration is yielded, once."},
 	}
@@ -269,6 +271,32 @@ func listNested(t *trial) {
 		}
 	}
 	nest(0)
+}
+
+// listInFront writes in front of the thread that the loop is at, so that the number of
+// threads there changes.
+func listInFront(t *trial) {
+	b := t.open()
+	stay, gone := numbered("stay", 300), numbered("gone", 40)
+	t.populate(b, append(stay, gone...)...)
+	var got []string
+	for info, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {
+		if err != nil {
+			t.Fatalf("List yielded error %v after %d threads", err, len(got))
+		}
+		if strings.HasPrefix(info.Thread, "stay") {
+			got = append(got, info.Thread)
+		}
+		switch n := len(got); {
+		case n > 0 && n < 100 && n%5 == 0:
+			t.remove(b, gone[n/5])
+		case n >= 100 && n%10 == 0:
+			t.save(b, t.request(fmt.Sprint("a new one ", n)))
+		}
+	}
+	if !slices.Equal(got, stay) {
+		t.Errorf("of the threads that stayed a list beside writes in front of it yielded %s", diffNames(got, stay))
+	}
 }
 
 // listWhileWriting lists while other threads come and go on both sides of those

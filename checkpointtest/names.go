@@ -3,6 +3,7 @@ package checkpointtest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ func nameCases() []testCase {
 			rule: 9, text: "A name that looks like what a driver may make of another name, a version or a part of it, is a thread of its own."},
 		{name: "Raw/Walls/Load", run: wallsLoad,
 			rule: 10, text: "Load and History reach nothing in another namespace."},
+		{name: "Raw/Walls/Joined", run: wallsJoined,
+			rule: 10, text: "A namespace does not run together with the name of a thread, and is not cut, whatever its length."},
 		{name: "Raw/Walls/List", run: wallsList,
 			rule: 10, text: "List yields nothing of another namespace."},
 		{name: "Raw/Walls/Delete", run: wallsDelete,
@@ -141,6 +144,50 @@ func (t *trial) everywhere(b driver.Backend, change func(*driver.SaveRequest)) m
 		}
 	}
 	return infos
+}
+
+// wallsJoined has namespaces and threads that make the same key when they are joined,
+// and namespaces that differ in their last byte.
+func wallsJoined(t *trial) {
+	b := t.open()
+	ns := t.namespace
+	long := ns + strings.Repeat("n", 127-len(ns))
+	keys := []driver.Key{
+		{Namespace: ns, Thread: "ab"}, {Namespace: ns + "a", Thread: "b"}, {Namespace: ns + "ab", Thread: "c"}, {Namespace: ns, Thread: "abc"},
+		{Namespace: long, Thread: "a"}, {Namespace: long + "a", Thread: "a"}, {Namespace: long + "b", Thread: "a"}, {Namespace: long[:126], Thread: "na"},
+		{Namespace: ns + strings.Repeat("m", 63-len(ns)), Thread: "a"}, {Namespace: ns + strings.Repeat("m", 64-len(ns)), Thread: "a"},
+	}
+	for _, separator := range []string{".", "-", "_"} {
+		keys = append(keys,
+			driver.Key{Namespace: ns, Thread: "a" + separator + "b"}, driver.Key{Namespace: ns, Thread: separator + "a" + separator + "b"},
+			driver.Key{Namespace: ns + separator + "a", Thread: "b"}, driver.Key{Namespace: ns + separator + "a", Thread: separator + "b"},
+			driver.Key{Namespace: ns + separator, Thread: "a" + separator + "b"}, driver.Key{Namespace: ns + separator + "a" + separator, Thread: "b"})
+	}
+	for _, separator := range []string{":", "/", "|", "#", "\x01"} {
+		keys = append(keys, driver.Key{Namespace: ns, Thread: "a" + separator + "b"}, driver.Key{Namespace: ns, Thread: "a" + separator})
+	}
+	ids := make(map[driver.Key]string)
+	for _, key := range keys {
+		req := t.request(key.Thread)
+		req.Key = key
+		if got := t.save(b, req); got.Version != 1 {
+			t.Errorf("the first Save of %q in namespace %q returned %s, want version 1", key.Thread, key.Namespace, show(got))
+		}
+		ids[key] = req.ID
+	}
+	listed := make(map[driver.Key]string)
+	for key, id := range ids {
+		c, err := b.Load(t.ctx, driver.LoadRequest{Key: key, Now: t.now})
+		if err != nil || c.ID != id || c.Key != key {
+			t.Errorf("Load of %q in namespace %q = %s in %q, error %v, want id %s", key.Thread, key.Namespace, show(c.Info), c.Namespace, err, id)
+		}
+		for _, info := range t.listed(b, driver.ListRequest{Namespace: key.Namespace}) {
+			listed[info.Key] = info.ID
+		}
+	}
+	if !maps.Equal(listed, ids) {
+		t.Errorf("lists of all namespaces together: %s", difference(listed, ids))
+	}
 }
 
 func wallsLoad(t *trial) {

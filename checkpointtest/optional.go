@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -24,6 +25,8 @@ func optionalCases() []testCase {
 			rule: 5, text: "Purge does not remove a thread that was saved again meanwhile."},
 		{name: "Raw/Namespaces/EachOnce", needs: "NamespaceLister", run: namespacesEachOnce,
 			rule: 10, text: "Namespaces yields each namespace with a live thread once, in ascending byte order."},
+		{name: "Raw/Namespaces/Many", needs: "NamespaceLister", run: namespacesMany,
+			rule: 10, text: "Namespaces yields every namespace, however many there are."},
 		{name: "Raw/Namespaces/LoopBody", needs: "NamespaceLister", run: namespacesLoopBody,
 			rule: 7, text: "The body of a loop over Namespaces may call any method of the backend, and may end the loop."},
 		{name: "Raw/Rewrite/Payload", needs: "Rewriter", run: rewritePayload,
@@ -190,6 +193,32 @@ func namespacesEachOnce(t *trial) {
 	}
 	if !slices.IsSorted(all) {
 		t.Errorf("Namespaces yielded %q, want ascending byte order", all)
+	}
+}
+
+func namespacesMany(t *trial) {
+	b := t.open()
+	want := numbered(t.namespace, 120)
+	t.together(8, func(w int) {
+		for i := w; i < len(want); i += 8 {
+			req := t.request("thread")
+			req.Namespace = want[i]
+			if _, err := b.Save(t.ctx, req); err != nil {
+				t.Errorf("Save: %v", err)
+			}
+		}
+	})
+	var got []string
+	for ns, err := range b.Namespaces(t.ctx) {
+		if err != nil {
+			t.Fatalf("Namespaces yielded error %v", err)
+		}
+		if strings.HasPrefix(ns, t.namespace) {
+			got = append(got, ns)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Namespaces yielded, of the suite's, %s", diffNames(got, want))
 	}
 }
 

@@ -27,6 +27,8 @@ func payloadCases() []testCase {
 			rule: 8, text: "Payloads of 1 MB come back as they were."},
 		{name: "Raw/Payload/16MB", heavy: true, run: payload16MB,
 			rule: 8, text: "Payloads of 16 MiB, and the few bytes that sealing adds, come back as they were."},
+		{name: "Raw/Payload/Owned", run: payloadOwned,
+			rule: 8, text: "Payloads and metadata that were returned stay as they are when the database changes, and belong to the caller, whatever their size."},
 		{name: "Raw/Payload/ChangingSize", run: payloadChangingSize,
 			rule: 8, text: "A small payload after a large one, and a large one after a small one, come back as they were."},
 		{name: "Raw/JSON/Strings", run: jsonStrings,

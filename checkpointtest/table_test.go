@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -191,7 +191,7 @@ func (b *reader) Save(ctx context.Context, req driver.SaveRequest) (info driver.
 			return &driver.ConflictError{Current: last}
 		}
 		if last.Version == driver.MaxVersion {
-			return errors.New("the thread is at the highest version")
+			return fmt.Errorf("%w save: the thread is at the highest version", driver.ErrInvalid)
 		}
 		c := driver.Checkpoint{Info: driver.Info{
 			Key: req.Key, ID: req.ID, Version: last.Version + 1, Encoding: req.Encoding, Metadata: req.Metadata,

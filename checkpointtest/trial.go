@@ -43,6 +43,7 @@ type trial struct {
 	wrote     map[driver.Key]bool
 	lastWrite time.Time
 	recent    []string // the latest calls, oldest first
+	notes     []string // what the case did otherwise than it says
 }
 
 // Bounds of what a failure shows.
@@ -125,6 +126,13 @@ func (t *trial) Errorf(format string, args ...any) {
 	t.fail(caller() + fmt.Sprintf(format, args...))
 }
 
+// note records what a case did less of than it says, and why.
+func (t *trial) note(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+}
+
 // fail records a failure.
 func (t *trial) fail(text string) {
 	t.mu.Lock()
@@ -196,6 +204,7 @@ func (t *trial) run(c testCase) []string {
 		t.abandoned = true
 		t.mu.Unlock()
 		cancel()
+		t.suite.hung.Add(1)
 	}
 	t.ctx = context.WithoutCancel(outer)
 	t.within(min(t.suite.timeout, 30*time.Second), t.cleanUp)
@@ -212,6 +221,7 @@ func (t *trial) within(limit time.Duration, f func()) bool {
 	go func() {
 		defer close(done)
 		defer t.recovered()
+		debug.SetPanicOnFault(true) // of a backend that returns memory of the database's own
 		f()
 	}()
 	timer := time.NewTimer(limit)
@@ -249,15 +259,33 @@ func (t *trial) cleanUp() {
 	}
 	defer b.Close()
 	namespaces := make(map[string]bool)
+	keys := make(chan driver.Key)
+	var gone atomic.Bool
+	go func() {
+		defer close(keys)
+		for key := range wrote {
+			if gone.Load() {
+				return
+			}
+			keys <- key
+		}
+	}()
 	for key := range wrote {
 		namespaces[key.Namespace] = true
-		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: key}); errors.Is(err, driver.ErrUnavailable) {
-			return
+	}
+	t.together(8, func(int) {
+		for key := range keys {
+			if err := b.Delete(t.ctx, driver.DeleteRequest{Key: key}); errors.Is(err, driver.ErrUnavailable) {
+				gone.Store(true)
+			}
 		}
+	})
+	if gone.Load() {
+		return
 	}
 	purger, ok := b.(driver.Purger)
 	for ns := range namespaces {
-		if ok {
+		if ok && len(namespaces) < 15 {
 			purger.Purge(t.ctx, ns, t.now.AddDate(1000, 0, 0))
 		}
 	}
@@ -268,10 +296,15 @@ func (t *trial) cleanUp() {
 // reads once more. What returns false ends its part; it may call Errorf and not
 // Fatalf.
 func (t *trial) beside(write func(n int) bool, reads ...func() bool) int {
+	return t.besideFor(0, write, reads...)
+}
+
+// besideFor is beside that goes on for a while at least.
+func (t *trial) besideFor(while time.Duration, write func(n int) bool, reads ...func() bool) int {
 	const enough, atMost = 25, 10_000
 	var over atomic.Bool
 	counts := make([]atomic.Int64, len(reads))
-	writes := 0
+	writes, began := 0, time.Now()
 	t.together(1+len(reads), func(i int) {
 		if i > 0 {
 			defer counts[i-1].Store(enough)
@@ -285,7 +318,7 @@ func (t *trial) beside(write func(n int) bool, reads ...func() bool) int {
 		}
 		defer over.Store(true)
 		waiting := func(c *atomic.Int64) bool { return c.Load() < enough }
-		for writes < enough || writes < atMost && slices.ContainsFunc(pointers(counts), waiting) {
+		for writes < enough || writes < atMost && (time.Since(began) < while || slices.ContainsFunc(pointers(counts), waiting)) {
 			if !write(writes) {
 				return
 			}

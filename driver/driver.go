@@ -137,8 +137,8 @@ type Backend interface {
 	// came in between, or return ErrUnavailable.
 	//
 	// ErrConflict (as a *ConflictError) when req.Match does not hold, and then
-	// nothing has changed. ErrTooLarge when the database cannot hold the
-	// payload. ErrUnavailable and the context's error leave open whether the
+	// nothing has changed. ErrInvalid when the thread is at [MaxVersion].
+	// ErrTooLarge when the database cannot hold the payload. ErrUnavailable and the context's error leave open whether the
 	// save was applied; the Info returned with them MUST carry Key and ID.
 	Save(ctx context.Context, req SaveRequest) (Info, error)
 
