@@ -64,6 +64,11 @@ func TestRefused(t *testing.T) {
 	const secret = "not-the-password"
 	locked := testserver.StartRedis(t, testserver.RedisOptions{Password: "the-password"})
 	open := testserver.Redis(t)
+	secure := testserver.StartRedis(t, testserver.RedisOptions{TLS: true})
+	sentinel, err := url.Parse(testserver.RedisSentinel(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	clusterURL := testserver.RedisCluster(t)
 	node, err := url.Parse(clusterURL)
 	if err != nil {
@@ -86,6 +91,8 @@ func TestRefused(t *testing.T) {
 		"ClusterNode":   {"redis://" + node.Host, driver.ErrUnavailable, []string{"redis+cluster://"}},
 		"NoCluster":     {"redis+cluster://" + plain.Host, driver.ErrInvalid, []string{"redis://"}},
 		"NoTLS":         {"rediss://" + plain.Host + "?dial_timeout=200ms&max_retries=-1", driver.ErrUnavailable, []string{"the scheme is redis)"}},
+		"TLS":           {"redis://" + secure.Addr, driver.ErrUnavailable, []string{"TLS", "the scheme is then rediss)"}},
+		"WrongMaster":   {"redis+sentinel://" + sentinel.Host + "/0?master_name=another", driver.ErrUnavailable, []string{"the sentinels know no master", "master_name"}},
 		"NoDatabase":    {"redis://" + plain.Host + "/999", driver.ErrInvalid, []string{"has no database of that number"}},
 		"NoSentinel":    {"redis+sentinel://127.0.0.1:1?master_name=main", driver.ErrUnavailable, []string{"sentinels"}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -20,6 +21,7 @@ func (b *backend) rewrite(ctx context.Context, req driver.RewriteRequest) error 
 		payload.data = bytes.Clone(req.Payload) // see apart
 	}
 	argv := []any{req.Version, escape(req.ID), req.Now.UnixMicro(), len(req.Payload), escape(req.Encoding), escape(req.Digest), payload}
+	start := time.Now()
 	found, err := do(ctx, b, always, func(ctx context.Context) (bool, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
 			return anyOf(ctx, rewriteScript.args(bySource, false, keys, argv...)...)
@@ -30,6 +32,9 @@ func (b *backend) rewrite(ctx context.Context, req driver.RewriteRequest) error 
 		return cmd.Bool()
 	})
 	if err != nil {
+		if b.judge(err) == unreachable && b.refusedSize(ctx, start.Add(patience), len(req.Payload)) {
+			err = errValueTooLarge
+		}
 		return b.report(ctx, err)
 	}
 	if !found {

@@ -105,10 +105,18 @@ type role struct {
 func (c *conn) Write(b []byte) (int, error) {
 	if c.role.due {
 		c.role.due, c.role.pending = false, true
-		n, err := c.Conn.Write(slices.Concat(c.role.hello, b))
+		n, err := c.write(slices.Concat(c.role.hello, b))
 		return max(0, n-len(c.role.hello)), err
 	}
-	return c.Conn.Write(b)
+	return c.write(b)
+}
+
+func (c *conn) write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil {
+		err = c.refusedWrite(err)
+	}
+	return n, err
 }
 
 // Read takes the answer about the role out of what the server sends.

@@ -133,8 +133,12 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	})
 	switch {
 	case err != nil && b.inDoubt(ctx, err, sent):
-		if info, ok := b.lookUp(ctx, time.Unix(0, start.Load()).Add(patience), w.key, w.id); ok {
+		until := time.Unix(0, start.Load()).Add(patience)
+		if info, ok := b.lookUp(ctx, until, w.key, w.id); ok {
 			return info, nil
+		}
+		if b.refusedSize(ctx, until, len(w.payload)) {
+			err = errValueTooLarge
 		}
 		return driver.Info{}, b.report(ctx, err)
 	case err != nil:
