@@ -30,7 +30,7 @@ import (
 // Older versions that a longer history drops are removed ten at a time by a later
 // save, in its step 2, from swept on: they need no journal.
 
-// A sweep is the versions of a life below some version, which are no more.
+// A sweep is the versions of a life below some version that are being removed.
 type sweep struct {
 	life  string
 	below int64
@@ -49,9 +49,11 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 		goesOn = keep > 1 // its item is no version of ours until it is copied
 	}
 	next.large = goesOn && old.large
+	superseded := goesOn && (keep > 1 || next.Base != 0) // old becomes an older version
+	copied := superseded && old.Base == 0                // and is not one already
 	j := &journal{Key: next.Key}
 	var before, swept []types.WriteRequest
-	if goesOn && keep > 1 {
+	if superseded {
 		if before, swept, err = op.supersede(ctx, old, next, keep); err != nil {
 			return nil, err
 		}
@@ -74,12 +76,7 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 	if err := op.write(ctx, swept); err != nil {
 		return nil, err
 	}
-	if goesOn && keep > 1 && old.sweeps() {
-		// Another attempt must not take so long again, or it would never be
-		// quicker than those who change the head.
-		op.gone = sweep{old.life, old.first}
-	}
-	if goesOn && keep > 1 {
+	if copied {
 		if stale, err := op.putOlder(ctx, old); err != nil {
 			return nil, err
 		} else if stale {
@@ -89,10 +86,10 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 	if j.outlived() {
 		return nil, fmt.Errorf("%w: this save was held up for too long and was given up; save again", driver.ErrUnavailable)
 	}
-	if err := op.putHead(ctx, old, next); err != nil {
-		if _, failed := conditionFailed(err); failed {
+	if err := op.putLatest(ctx, old, next); err != nil {
+		if _, failed := conditionFailed(err); failed || next.Base != 0 && op.withoutTransactions(err) {
 			// Who was quicker may have removed the thread, and not our copy of old.
-			if goesOn && keep > 1 {
+			if copied {
 				j.Life, j.From, j.To, j.Latest = old.life, old.Version, old.Version, old.Version
 			}
 			return j, nil
@@ -104,7 +101,7 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 		next.Info = info
 	}
 	j.keep(next.chunks)
-	if next.first != 0 && next.first <= j.From {
+	if next.lowest() <= j.From {
 		j.From = 0
 	}
 	return nil, op.cleanQuietly(ctx, j)
@@ -114,38 +111,44 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 // version. It returns what is to be written before, and which versions are removed
 // then.
 func (op *operation) supersede(ctx context.Context, old, next *item, keep int) (requests, versions []types.WriteRequest, err error) {
-	first := old.Version
-	if old.first != 0 {
-		first = old.first
-	}
-	next.first = first
-	if next.Version-first >= int64(keep) {
+	next.first = old.visible()
+	if next.Version-next.first >= int64(keep) {
 		next.first = next.Version - int64(keep) + 1
 	}
+	next.runs = old.goOn(next)
 	ids := append([]string{old.ID}, old.ids...)
 	next.ids = ids[:min(int64(len(ids)), next.Version-next.first, maxIDs)]
-	if first < next.first {
-		next.swept = first
-	}
 	if len(ids) > maxIDs {
 		requests = append(requests, put(marker(old.life, ids[maxIDs], old.Version-maxIDs)))
 	}
-	if !old.sweeps() {
-		if old.swept != 0 {
-			next.swept = old.swept
+	low := old.lowest()
+	if old.visible()-low >= sweepBatch {
+		needed, err := op.needed(ctx, old)
+		if err != nil {
+			return nil, nil, err
 		}
-		return requests, nil, nil
+		if needed-low >= sweepBatch {
+			if op.gone != (sweep{old.life, needed}) {
+				swept, err := op.removals(ctx, old, low, needed-1)
+				if err != nil {
+					return nil, nil, err
+				}
+				requests, versions = append(requests, distinct(swept.named)...), swept.versions
+				// Another attempt must not take so long again, or it would never be
+				// quicker than those who change the head.
+				op.gone = sweep{old.life, needed}
+			}
+			low = needed
+		}
 	}
-	if op.gone == (sweep{old.life, old.first}) {
-		return requests, nil, nil
+	if low < next.first {
+		next.swept = low
 	}
-	swept, err := op.removals(ctx, old, old.swept, old.first-1)
-	return append(requests, distinct(swept.named)...), swept.versions, err
+	if next.first == next.Version {
+		next.first = 0 // there is no older one
+	}
+	return requests, versions, nil
 }
-
-// sweeps reports whether the save after a head removes what the history has
-// dropped so far.
-func (i *item) sweeps() bool { return i.swept != 0 && i.first-i.swept >= sweepBatch }
 
 // putOlder stores a head as an older version, and reports whether that is one
 // already which Rewrite has changed since the head was read. A save that was

@@ -1,7 +1,9 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -44,13 +46,17 @@ func metered(t *testing.T, indexed bool) (driver.Backend, *meter) {
 				units = total(answer.ConsumedCapacity)
 			case *dynamodb.BatchWriteItemOutput:
 				units = total(answer.ConsumedCapacity)
+			case *dynamodb.TransactWriteItemsOutput:
+				// DynamoDB Local reports four units for each kilobyte of a transaction,
+				// where the service's documentation says two.
+				units = total(answer.ConsumedCapacity) / 2
 			default:
 				if used := reflect.ValueOf(answer).Elem().FieldByName("ConsumedCapacity"); used.IsValid() {
 					units = total([]types.ConsumedCapacity{*used.Interface().(*types.ConsumedCapacity)})
 				}
 			}
 			switch middleware.GetOperationName(ctx) {
-			case "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem":
+			case "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems":
 				m.write += units
 			default:
 				m.read += units
@@ -117,6 +123,8 @@ func TestCosts(t *testing.T) {
 		}
 		if indexed {
 			countThreads(t, b, count)
+			countIDs(t, b, count)
+			countPatches(t, b, count)
 		}
 		countLists(t, b, map[bool]string{true: "index", false: "no index"}[indexed], count)
 	}
@@ -194,6 +202,130 @@ func countThreads(t *testing.T, b driver.Backend, count func(name string, before
 		count("load version, history 20, "+size.name, nil, read(kept, 40))
 		count("history of 20, "+size.name, nil, history(kept, 0))
 		count("delete, history 20, "+size.name, nil, remove(kept))
+	}
+}
+
+// countIDs does what goes by ids, conditions and ranges, with states of 2 KB.
+func countIDs(t *testing.T, b driver.Backend, count func(name string, before, run func() error)) {
+	ctx := t.Context()
+	state := strings.Repeat("x", 2<<10)
+	last := request("ids", state, 1)
+	save := func() error { _, err := b.Save(ctx, last); return err }
+	conflict := func(err error) error {
+		if !errors.Is(err, driver.ErrConflict) {
+			return fmt.Errorf("%v, want a conflict", err)
+		}
+		return nil
+	}
+	wrong := driver.Match{ID: "wrong"}
+	count("save with an id that is there, 2 KB", save, save)
+	count("save if match, conflict, 2 KB", nil, func() error {
+		req := request("ids", state, 1)
+		req.Match = wrong
+		_, err := b.Save(ctx, req)
+		return conflict(err)
+	})
+	count("delete if match, conflict, 2 KB", nil, func() error {
+		return conflict(b.Delete(ctx, driver.DeleteRequest{Key: last.Key, Match: wrong, Now: testNow}))
+	})
+	find := func(thread, id string) func() error {
+		return func() error {
+			_, err := b.(driver.Finder).Find(ctx, driver.FindRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, ID: id, Now: testNow})
+			return err
+		}
+	}
+	count("find, the latest, 2 KB", nil, find("ids", last.ID))
+	count("delete if match, 2 KB", nil, func() error {
+		return b.Delete(ctx, driver.DeleteRequest{Key: last.Key, Match: driver.Match{ID: last.ID}, Now: testNow})
+	})
+	var first string
+	count("find, of 20 versions, 2 KB", func() error {
+		for range 20 {
+			info, err := b.Save(ctx, request("many ids", state, driver.MaxVersion))
+			if err != nil {
+				return err
+			}
+			first = cmp.Or(first, info.ID)
+		}
+		return nil
+	}, func() error { return find("many ids", first)() })
+	count("versions, 20 of them, 2 KB", nil, func() error {
+		for _, err := range b.(driver.VersionReader).Versions(ctx, driver.VersionsRequest{Key: driver.Key{Namespace: "agents", Thread: "many ids"}, Now: testNow}) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	count("find, older than the newest hundred, 2 KB", func() error {
+		for range maxIDs {
+			if _, err := b.Save(ctx, request("many ids", state, driver.MaxVersion)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func() error { return find("many ids", first)() })
+	count("delete prefix, 20 threads, 2 KB", func() error {
+		for i := range 20 {
+			if _, err := b.Save(ctx, request(fmt.Sprint("prefix-", i), state, 1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func() error {
+		_, err := b.(driver.PrefixDeleter).DeletePrefix(ctx, driver.DeletePrefixRequest{Namespace: "agents", Prefix: "prefix-", Now: testNow})
+		return err
+	})
+}
+
+// countPatches saves patches of 2 KB against states.
+func countPatches(t *testing.T, b driver.Backend, count func(name string, before, run func() error)) {
+	ctx := t.Context()
+	var last driver.Previous
+	var base int64
+	whole := func(thread string, size, keep int) func() error {
+		return func() error {
+			req := request(thread, strings.Repeat("x", size), keep)
+			req.Digest = "a-digest-of-22-letters"
+			info, err := b.Save(ctx, req)
+			last, base = driver.Previous{ID: req.ID, Digest: req.Digest}, info.Version
+			return err
+		}
+	}
+	patches := func(thread string, keep, times int) func() error {
+		return func() error {
+			for range times {
+				req := request(thread, strings.Repeat("p", 2<<10), keep)
+				req.Digest = last.Digest
+				if _, err := b.(driver.Patcher).SavePatch(ctx, driver.PatchRequest{SaveRequest: req, Base: base, Previous: last}); err != nil {
+					return err
+				}
+				last.ID = req.ID
+			}
+			return nil
+		}
+	}
+	read := func(thread string, version int64) func() error {
+		return func() error {
+			_, err := b.Load(ctx, driver.LoadRequest{Key: driver.Key{Namespace: "agents", Thread: thread}, Version: version, Now: testNow})
+			return err
+		}
+	}
+	for _, size := range []struct {
+		name  string
+		bytes int
+	}{{"100 KB", 100 << 10}, {"1 MB", 1 << 20}} {
+		one, kept := "patched "+size.name, "patched and kept "+size.name
+		count("first patch of 2 KB, "+size.name, whole(one, size.bytes, 1), patches(one, 1, 1))
+		count("patches of 2 KB, ten of them, "+size.name, nil, patches(one, 1, 10))
+		count("load, 11 patches of 2 KB, "+size.name, nil, read(one, 0))
+		count("delete, 11 patches of 2 KB, "+size.name, nil, func() error {
+			return b.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: one}})
+		})
+		count("patches of 2 KB, history 20, ten of them, "+size.name, func() error {
+			return errors.Join(whole(kept, size.bytes, 20)(), patches(kept, 20, 30)())
+		}, patches(kept, 20, 10))
+		count("load version, history 20, 35 patches of 2 KB, "+size.name, nil, read(kept, 36))
 	}
 }
 

@@ -1,10 +1,12 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -53,32 +55,84 @@ func crashing(t *testing.T, table string, c *crash) driver.Backend {
 	return b
 }
 
-// seedParts stores a thread of n versions, the newest kept of them visible, each
-// payload in a part of its own.
-func seedParts(t *testing.T, b driver.Backend, thread string, n, kept int64) {
+// secondBase is the version of the second whole state of the chains that seedVersions stores.
+const secondBase = 12
+
+// seedVersions stores a thread of n versions, the newest kept of them visible, each payload in
+// a part of its own. Of chains all but the versions 1 and secondBase are patches.
+func seedVersions(t *testing.T, b driver.Backend, thread string, n, kept int64, chains bool) {
 	t.Helper()
 	op := inside(t, b)
 	var requests []types.WriteRequest
-	var ids []string
+	var last *item
 	life := rand.Text()
 	for v := int64(1); v <= n; v++ {
 		req := request(thread, fmt.Sprint(v), int(kept))
 		req.ExpiresAt = testNow.Add(1000)
-		i := &item{Info: newInfo(req), payload: req.Payload, life: life}
+		i := &item{Info: newInfo(req), payload: req.Payload, life: life, proof: fmt.Sprint("proof-", v)}
 		i.Version = v
-		requests = append(requests, i.split(true)...)
-		if v == n {
-			i.first, i.swept, i.large = n-kept+1, 1, true
-			i.ids = ids[:min(len(ids), int(kept)-1, maxIDs)]
-			requests = append(requests, put(i.head()))
-			break
+		switch {
+		case !chains || v == 1 || v == secondBase:
+		case v < secondBase:
+			i.Base = 1
+		default:
+			i.Base = secondBase
 		}
-		ids = append([]string{i.ID}, ids...)
-		requests = append(requests, put(i.stored(versionKey(life, v))))
+		requests = append(requests, i.split(true)...)
+		if last != nil {
+			i.first = max(1, v-kept+1)
+			i.runs = last.goOn(i)
+			i.ids = append([]string{last.ID}, last.ids...)
+			i.ids = i.ids[:v-i.first]
+			if i.first > 1 {
+				i.swept = 1
+			}
+			if i.first == v {
+				i.first = 0
+			}
+		}
+		if v == n {
+			requests = append(requests, put(i.head()))
+		}
+		if v < n || i.Base != 0 {
+			requests = append(requests, put(i.stored(versionKey(life, v))))
+		}
+		last = i
 	}
 	if err := op.write(t.Context(), requests); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// savePatch saves a patch against the present head.
+func savePatch(ctx context.Context, t testing.TB, direct, b driver.Backend, req driver.SaveRequest) (driver.Info, error) {
+	t.Helper()
+	head, err := inside(t, direct).head(t.Context(), req.Key, infoNames...)
+	if err != nil || head == nil {
+		t.Fatalf("no head of %q: %v", req.Thread, err)
+	}
+	req.Digest, req.Encoding = rand.Text(), "json+patch"
+	return b.(driver.Patcher).SavePatch(ctx, driver.PatchRequest{
+		SaveRequest: req, Base: cmp.Or(head.Base, head.Version), Previous: driver.Previous{ID: head.ID, Digest: head.proof},
+	})
+}
+
+// wholeThread returns what is wrong with the versions of a thread, absent ones being
+// right.
+func wholeThread(ctx context.Context, t testing.TB, b driver.Backend, thread string) error {
+	t.Helper()
+	key := driver.Key{Namespace: "agents", Thread: thread}
+	for _, v := range append(versionsOf(t, b, thread), 0) {
+		cp, err := b.Load(ctx, driver.LoadRequest{Key: key, Version: v, Now: testNow})
+		switch {
+		case errors.Is(err, driver.ErrNotFound) && v == 0:
+		case err != nil:
+			return fmt.Errorf("Load of version %d: %w", v, err)
+		case cp.Base != 0 && int64(len(cp.Links)) != cp.Version-cp.Base:
+			return fmt.Errorf("version %d has %d links to base %d", cp.Version, len(cp.Links), cp.Base)
+		}
+	}
+	return nil
 }
 
 // TestEveryCrash ends a process after each single request of every operation that
@@ -86,10 +140,38 @@ func seedParts(t *testing.T, b driver.Backend, thread string, n, kept int64) {
 // whole, or none, and after another deletion and Purge nothing at all.
 func TestEveryCrash(t *testing.T) {
 	credentials(t)
+	var direct driver.Backend // of the case
+	patch := func(size, keep int) func(ctx context.Context, b driver.Backend, thread string) error {
+		return func(ctx context.Context, b driver.Backend, thread string) error {
+			_, err := savePatch(ctx, t, direct, b, request(thread, strings.Repeat("p", size), keep))
+			return err
+		}
+	}
 	for name, tt := range map[string]struct {
 		versions, kept int64
 		run            func(ctx context.Context, b driver.Backend, thread string) error
 	}{
+		"chain: first patch":       {secondBase, 3, patch(10, 3)},
+		"chain: patch that sweeps": {secondBase + 2, 2, patch(10, 2)},
+		"chain: patch in parts":    {secondBase + 2, 1, patch(maxInline+1, 1)},
+		"chain: whole state that keeps a chain": {secondBase + 1, 2, func(ctx context.Context, b driver.Backend, thread string) error {
+			_, err := b.Save(ctx, request(thread, "new", 2))
+			return err
+		}},
+		"chain: whole state that keeps one": {secondBase + 1, 1, func(ctx context.Context, b driver.Backend, thread string) error {
+			_, err := b.Save(ctx, request(thread, "new", 1))
+			return err
+		}},
+		"chain: delete": {secondBase + 1, 1, func(ctx context.Context, b driver.Backend, thread string) error {
+			return b.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}})
+		}},
+		"chain: rewrite of the latest": {secondBase + 2, 1, func(ctx context.Context, b driver.Backend, thread string) error {
+			latest, err := loadThread(ctx, direct, thread)
+			if err != nil {
+				return err
+			}
+			return b.(driver.Rewriter).Rewrite(ctx, driver.RewriteRequest{Key: latest.Key, Version: latest.Version, ID: latest.ID, Payload: []byte("anew"), Encoding: latest.Encoding, Now: testNow})
+		}},
 		"save that sweeps": {13, 3, func(ctx context.Context, b driver.Backend, thread string) error {
 			_, err := b.Save(ctx, request(thread, "new", 3))
 			return err
@@ -111,17 +193,16 @@ func TestEveryCrash(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, direct := behind(t)
+			_, _, direct = behind(t)
 			table := direct.(*backend).cfg.Table
 			for _, partial := range []bool{false, true} {
 				for k := 1; ; k++ {
 					thread := fmt.Sprintf("%s/%v/%d", name, partial, k)
-					seedParts(t, direct, thread, tt.versions, tt.kept)
+					seedVersions(t, direct, thread, tt.versions, tt.kept, strings.HasPrefix(name, "chain: "))
 					c := &crash{left: k, partial: partial}
 					err := tt.run(t.Context(), crashing(t, table, c), thread)
-					cp, loadErr := loadThread(t.Context(), direct, thread)
-					if loadErr != nil && !errors.Is(loadErr, driver.ErrNotFound) {
-						t.Errorf("after request %d: Load = %q, %v, want a whole thread or none", k, cp.Payload, loadErr)
+					if wrong := wholeThread(t.Context(), t, direct, thread); wrong != nil {
+						t.Errorf("after request %d (partial %v): %v, want a whole thread or none", k, partial, wrong)
 					}
 					if err := direct.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}}); err != nil {
 						t.Fatal(err)

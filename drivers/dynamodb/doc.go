@@ -40,7 +40,9 @@
 // items of their own, and so have the parts of a payload of more than 395,000
 // bytes, which the head names with their number and SHA-256. What a head refers
 // to is written before it and removed after it, so that a crash between two
-// requests leaves the old checkpoint or the new one. A journal item, written
+// requests leaves the old checkpoint or the new one. A patch (an incremental save)
+// is in the item of its version from the beginning, and both are written by one
+// transaction. A journal item, written
 // first, tells Purge what a dead writer may have left.
 //
 // # Cost
@@ -56,6 +58,10 @@
 //	versions, page of 100      1 GetItem, 1 BatchGetItem; as 101 loads
 //	list, page of 100          1 Query, 1 BatchGetItem; as 100 loads
 //	delete prefix              a list, and 1 DeleteItem for each thread
+//
+// An incremental save is a GetItem of the head, which is small, and a
+// TransactWriteItems of the patch and the head; a load of one a GetItem and a
+// BatchGetItem of all that the patch needs.
 //
 // A save changes nothing that the index holds and costs no unit there, but for
 // the first of a thread. With a history a save is a GetItem and two PutItem, of

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,6 +49,8 @@ type backend struct {
 	budget   *ratelimit.TokenRateLimit
 	log      *slog.Logger
 
+	wholeOnly atomic.Bool // the server has no transactions
+
 	mu          sync.Mutex
 	client      *dynamodb.Client      // nil until the first operation
 	credentials *aws.CredentialsCache // of the client, if it has one
@@ -64,6 +67,7 @@ var (
 	_ driver.Finder          = (*backend)(nil)
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
+	_ driver.Patcher         = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
@@ -90,10 +94,11 @@ type operation struct {
 	*backend
 	client    *dynamodb.Client
 	table     *string
-	since     time.Time // from when on DynamoDB has to answer, unless it has answered
-	answered  bool
-	preparing bool  // the table is being made or looked at
-	gone      sweep // what a save has removed in an attempt that failed
+	silence   time.Duration // of the database, while the operation waited for its turn
+	since     time.Time     // when the first request was sent that is not answered
+	answered  bool          // all requests are
+	preparing bool          // the table is being made or looked at
+	gone      sweep         // what a save has removed in an attempt that failed
 }
 
 // begin begins an operation: a closed backend is reported before anything else,
@@ -115,7 +120,7 @@ func (b *backend) ready(ctx context.Context) (*operation, error) {
 	if b.bad != nil {
 		return nil, b.bad
 	}
-	since, err := b.enter(ctx)
+	silence, err := b.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +134,7 @@ func (b *backend) ready(ctx context.Context) (*operation, error) {
 		}
 		b.use(client)
 	}
-	return &operation{backend: b, client: b.client, table: aws.String(b.cfg.Table), since: since}, nil
+	return &operation{backend: b, client: b.client, table: aws.String(b.cfg.Table), silence: silence}, nil
 }
 
 func (op *operation) end() {
@@ -151,6 +156,12 @@ func (b *backend) Ping(ctx context.Context) error {
 // Save implements driver.Backend: one conditional write of a state that fits into
 // an item, where one version is kept.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	return b.SavePatch(ctx, driver.PatchRequest{SaveRequest: req})
+}
+
+// SavePatch implements driver.Patcher: a read of the head, which is small, and one
+// write of the patch and the head together.
+func (b *backend) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	unsettled := driver.Info{Key: req.Key, ID: req.ID}
 	op, err := b.begin(ctx)
 	if err != nil {

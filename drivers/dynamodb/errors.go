@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 
@@ -26,6 +27,14 @@ func ambiguous(err error) bool {
 // conditionFailed returns the item that did not meet a condition, nil where
 // there was none, and whether that was the error at all.
 func conditionFailed(err error) (attributes, bool) {
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		for _, reason := range canceled.CancellationReasons {
+			if aws.ToString(reason.Code) == "ConditionalCheckFailed" {
+				return reason.Item, true
+			}
+		}
+		return nil, false
+	}
 	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
 	if !ok {
 		return nil, false

@@ -3,23 +3,35 @@ package dynamodb
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/golden"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
-var writeGolden = flag.Bool("golden.write", false, "write testdata/golden-1.json.gz anew: only for a new format, under a new name")
+var writeGolden = flag.String("golden.write", "", "a file of testdata to write anew, such as golden-2.json.gz: only for a new format, under a new name")
 
-const goldenFile = "testdata/golden-1.json.gz"
+// goldenFiles are what versions of the driver have stored: the first one, and the
+// first one that saved incrementally.
+var goldenFiles = []struct {
+	name  string
+	write func(context.Context, driver.Backend) error
+	check func(testing.TB, driver.Backend)
+}{
+	{"golden-1.json.gz", golden.Write, golden.Check},
+	{"golden-2.json.gz", golden.WriteChains, golden.CheckChains},
+}
 
 // A value is an attribute in the JSON of DynamoDB's own protocol.
 type value struct {
@@ -71,30 +83,32 @@ func (v value) decode() types.AttributeValue {
 	return &types.AttributeValueMemberM{Value: m}
 }
 
-// TestGolden reads the items that the first version of the driver has stored,
-// from a table with an index and from one without.
+// TestGolden reads the items that earlier versions of the driver have stored, from a
+// table with an index and from one without.
 func TestGolden(t *testing.T) {
 	credentials(t)
-	if *writeGolden {
-		table := plainTable(t)
-		b := openTable(t, table, testserver.DynamoDB(t), "")
-		if err := golden.Write(t.Context(), b); err != nil {
-			t.Fatal(err)
+	for _, file := range goldenFiles {
+		if *writeGolden == file.name {
+			table := plainTable(t)
+			b := openTable(t, table, testserver.DynamoDB(t), "")
+			if err := file.write(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			finishJournals(t, b)
+			dump(t, table, file.name)
 		}
-		finishJournals(t, b)
-		dump(t, table)
-	}
-	_, _, indexed := behind(t)
-	plain := openTable(t, plainTable(t), testserver.DynamoDB(t), "")
-	for name, b := range map[string]*backend{"index": indexed.(*backend), "scan": plain.(*backend)} {
-		t.Run(name, func(t *testing.T) {
-			replay(t, b.cfg.Table)
-			golden.Check(t, b)
-		})
+		_, _, indexed := behind(t)
+		plain := openTable(t, plainTable(t), testserver.DynamoDB(t), "")
+		for name, b := range map[string]*backend{"index": indexed.(*backend), "scan": plain.(*backend)} {
+			t.Run(file.name+"/"+name, func(t *testing.T) {
+				replay(t, b.cfg.Table, file.name)
+				file.check(t, b)
+			})
+		}
 	}
 }
 
-func dump(t *testing.T, table string) {
+func dump(t *testing.T, table, name string) {
 	t.Helper()
 	out, err := bare(t).Scan(t.Context(), &dynamodb.ScanInput{TableName: &table})
 	if err != nil || out.LastEvaluatedKey != nil {
@@ -118,14 +132,14 @@ func dump(t *testing.T, table string) {
 	w := gzip.NewWriter(&file)
 	w.Write(text)
 	w.Close()
-	if err := os.WriteFile(goldenFile, file.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join("testdata", name), file.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func replay(t *testing.T, table string) {
+func replay(t *testing.T, table, name string) {
 	t.Helper()
-	file, err := os.Open(goldenFile)
+	file, err := os.Open(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}

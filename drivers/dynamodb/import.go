@@ -15,7 +15,7 @@ func (op *operation) take(ctx context.Context, req driver.ImportRequest) error {
 	}
 	for attempt := 0; ; attempt++ {
 		next := &item{Info: req.Info, payload: req.Payload, life: rand.Text()}
-		next.Size = len(req.Payload)
+		next.Size, next.Base = len(req.Payload), 0
 		if old != nil && !old.Expired(req.Now) {
 			switch {
 			case req.Version == old.Version && req.ID == old.ID:

@@ -32,7 +32,10 @@ type item struct {
 	swept   int64    // the lowest older version that may still be stored; 0 where first says it
 	ids     []string // of the older versions, newest first, at most maxIDs
 	large   bool     // some version of this life is or was in parts
+	runs    []run    // of the versions that are kept, those that are patches; see chain.go
 	rewrite string   // unique to the last change of the payload by Rewrite; see rewritten
+
+	proof string // the Digest of a save, "" for none
 
 	// Of an item that another program wrote, which has no id.
 	legacy  bool
@@ -61,6 +64,14 @@ func (i *item) older() int64 {
 	return i.Version - i.first
 }
 
+// visible returns the lowest version that is kept.
+func (i *item) visible() int64 {
+	if i.first == 0 {
+		return i.Version
+	}
+	return i.first
+}
+
 // lowest returns the lowest older version that may be stored, or Version.
 func (i *item) lowest() int64 {
 	switch {
@@ -84,11 +95,15 @@ func checkpointAttributes(i *item) attributes {
 		"size":       num(int64(i.Size)),
 		"saved_at":   micros(i.SavedAt),
 		"updated_at": str(i.SavedAt.Format(time.RFC3339Nano)),
+		"proof":      nil,
 		"metadata":   nil,
 		"expires_at": nil,
 		"ttl":        nil,
 		"state":      nil,
 		"data":       nil,
+	}
+	if i.proof != "" {
+		a["proof"] = str(i.proof)
 	}
 	if len(i.Metadata) > 0 {
 		m := make(attributes, len(i.Metadata))
@@ -123,9 +138,17 @@ func (i *item) ttl() types.AttributeValue {
 	return num(i.ExpiresAt.Add(ttlGrace).Unix() + 1)
 }
 
-// head returns the whole item of a thread's head.
+// head returns the whole item of a thread's head. The payload of a patch is in the
+// item of its version.
 func (i *item) head() attributes {
 	a := i.stored(headKey(i.Key))
+	if i.Base != 0 {
+		delete(a, "state")
+		delete(a, "data")
+	}
+	if len(i.runs) > 0 {
+		a["runs"] = str(formatRuns(i.runs))
+	}
 	a[listAttribute] = str(i.Namespace)
 	a[nameAttribute] = str(i.Thread)
 	a["life"] = str(i.life)
@@ -169,6 +192,9 @@ func (i *item) stored(key string) attributes {
 		a["parts"] = num(int64(i.parts))
 		a["digest"] = str(i.digest)
 	}
+	if i.Base != 0 {
+		a["base"] = num(i.Base)
+	}
 	if i.rewrite != "" {
 		a["rewrite"] = str(i.rewrite)
 	}
@@ -191,7 +217,9 @@ func readItem(key driver.Key, a attributes) (*item, error) {
 	i.Metadata = r.texts("metadata")
 	i.chunks, i.digest = r.text("chunks"), r.text("digest")
 	i.parts = int(r.number("parts"))
-	i.life, i.rewrite = r.text("life"), r.text("rewrite")
+	i.life, i.rewrite, i.proof = r.text("life"), r.text("rewrite"), r.text("proof")
+	i.Base = r.number("base")
+	i.runs = r.runs("runs")
 	i.first, i.swept = r.number("first"), r.number("swept")
 	if ids := r.text("ids"); ids != "" {
 		i.ids = strings.Split(ids, "\n")
@@ -220,6 +248,8 @@ func readItem(key driver.Key, a attributes) (*item, error) {
 		r.fail("version")
 	case i.Size < 0:
 		r.fail("size")
+	case i.Base < 0 || i.Base >= i.Version || i.Version-i.Base > driver.MaxChain && i.Base != 0:
+		r.fail("base")
 	case i.first < 0 || i.first >= i.Version && i.first != 0 || i.swept < 0 || i.swept > i.Version:
 		r.fail("first")
 	case i.parts < 0 || i.parts > maxParts || (i.chunks == "") != (i.parts == 0):

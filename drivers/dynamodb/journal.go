@@ -209,8 +209,8 @@ func (op *operation) finishBeside(ctx context.Context, j *journal, head *item) e
 			}
 		}
 		j.keep(head.chunks)
-		if len(j.Chunks) > 0 && head.first != 0 {
-			kept, _, err := op.older(ctx, head, head.first, head.Version-1)
+		if low := head.lowest(); len(j.Chunks) > 0 && low < head.Version {
+			kept, _, err := op.older(ctx, head, low, head.Version-1)
 			if err != nil {
 				return err
 			}

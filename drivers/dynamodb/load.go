@@ -1,6 +1,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,7 +55,8 @@ func (op *operation) head(ctx context.Context, key driver.Key, names ...string) 
 	return readItem(key, a)
 }
 
-// load reads the head, or the head and an older version, and their parts.
+// load reads the head, or the head and an older version, and their parts; and what a
+// patch needs, in a second request where the head knows what that is.
 func (op *operation) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	var names []string
 	if req.Version != 0 {
@@ -69,39 +71,49 @@ func (op *operation) load(ctx context.Context, req driver.LoadRequest) (driver.C
 		if head == nil || head.Expired(req.Now) {
 			return driver.Checkpoint{}, driver.ErrNotFound
 		}
-		i, whole := head, true
-		if req.Version != 0 && (req.Version > head.Version || req.Version < head.Version && (head.first == 0 || req.Version < head.first)) {
+		version := cmp.Or(req.Version, head.Version)
+		if version > head.Version || version < head.visible() {
 			return driver.Checkpoint{}, driver.ErrNotFound
 		}
-		if req.Version != 0 {
-			key := headKey(req.Key)
-			if req.Version < head.Version {
-				key = versionKey(head.life, req.Version)
-			}
-			a, err := op.get(ctx, key)
-			if err != nil {
-				return driver.Checkpoint{}, err
-			}
-			if whole = a != nil; whole {
-				if i, err = readItem(req.Key, a); err != nil {
-					return driver.Checkpoint{}, err
-				}
-				whole = i.Version == req.Version
-			}
+		cp, whole, err := op.loadVersion(ctx, head, version, req.Version == 0)
+		if err != nil || whole {
+			return cp, err
 		}
-		if whole {
-			if whole, err = op.readParts(ctx, i); err != nil {
-				return driver.Checkpoint{}, err
-			}
+		err = op.missed(ctx, before, head, attempt)
+		if isCorrupt(err) && cp.Version == version {
+			return cp, nil // without the links that are lost, as the contract has it
 		}
-		if whole {
-			return driver.Checkpoint{Info: i.Info, Payload: i.payload}, nil
-		}
-		if err := op.missed(ctx, before, head, attempt); err != nil {
+		if err != nil {
 			return driver.Checkpoint{}, err
 		}
 		before = head
 	}
+}
+
+// loadVersion reads a version that a head says is kept, and reports whether all of it
+// was there. Complete says that the head was read with its payload.
+func (op *operation) loadVersion(ctx context.Context, head *item, version int64, complete bool) (driver.Checkpoint, bool, error) {
+	if r := head.runOf(version); r.base != 0 {
+		return op.readChain(ctx, head, r, version)
+	}
+	i := head
+	if version < head.Version || !complete {
+		a, err := op.get(ctx, keyOfVersion(head, version))
+		if err != nil || a == nil {
+			return driver.Checkpoint{}, false, err
+		}
+		if i, err = readItem(head.Key, a); err != nil || i.Version != version {
+			return driver.Checkpoint{}, false, err
+		}
+	}
+	if i.Base != 0 {
+		return op.readChain(ctx, head, run{base: i.Base}, version)
+	}
+	whole, err := op.readParts(ctx, i)
+	if err != nil || !whole {
+		return driver.Checkpoint{}, false, err
+	}
+	return driver.Checkpoint{Info: i.Info, Payload: i.payload, Digest: i.proof}, true, nil
 }
 
 // checkInline looks whether a payload that is in its item is as long as it was.
@@ -118,6 +130,11 @@ func (i *item) checkInline() error {
 // readParts completes a payload that is in parts, and reports whether all of
 // them were there.
 func (op *operation) readParts(ctx context.Context, i *item) (bool, error) {
+	return op.readPartsWith(ctx, i, nil)
+}
+
+// readPartsWith is readParts with items that have been read already.
+func (op *operation) readPartsWith(ctx context.Context, i *item, have map[string]attributes) (bool, error) {
 	if i.chunks == "" {
 		return true, i.checkInline()
 	}
@@ -125,16 +142,24 @@ func (op *operation) readParts(ctx context.Context, i *item) (bool, error) {
 	const together = 16
 	payload := make([]byte, 0, min(i.Size, i.parts*chunkSize))
 	for from := 0; from < i.parts; from += together {
-		var keys []string
+		var keys, missing []string
 		for n := from; n < min(from+together, i.parts); n++ {
-			keys = append(keys, chunkKey(i.chunks, n))
+			key := chunkKey(i.chunks, n)
+			keys = append(keys, key)
+			if have[key] == nil {
+				missing = append(missing, key)
+			}
 		}
-		found, err := op.getAll(ctx, true, keys)
+		found, err := op.getAll(ctx, true, missing)
 		if err != nil {
 			return false, err
 		}
 		for _, key := range keys {
-			part, ok := found[key]["data"].(*types.AttributeValueMemberB)
+			a := have[key]
+			if a == nil {
+				a = found[key]
+			}
+			part, ok := a["data"].(*types.AttributeValueMemberB)
 			if !ok {
 				return false, nil
 			}

@@ -27,30 +27,31 @@ const (
 )
 
 // enter waits for the operation's turn, as long as the context allows, and without a
-// deadline as long as the queue moves. It returns from when on the database has to
-// answer: what was waited for others does not count against it.
-func (b *backend) enter(ctx context.Context) (since time.Time, err error) {
-	since = time.Now()
+// deadline as long as the queue moves. It returns for how long the database has not
+// answered anybody meanwhile: the rest of the waiting does not count against it.
+func (b *backend) enter(ctx context.Context) (silence time.Duration, err error) {
+	came := time.Now()
 	switch err := b.queue.Enter(ctx); err {
 	case nil:
 	case backends.ErrQueueClosed:
-		return since, driver.ErrClosed
+		return 0, driver.ErrClosed
 	case backends.ErrStuck:
-		return since, fmt.Errorf("%w: DynamoDB answers none of the %d requests under way (max_connections); check the network and the table", driver.ErrUnavailable, b.cfg.connections())
+		return 0, fmt.Errorf("%w: DynamoDB answers none of the %d requests under way (max_connections); check the network and the table", driver.ErrUnavailable, b.cfg.connections())
 	default:
-		return since, err
+		return 0, err
 	}
-	if moved := b.queue.Moved(); moved.After(since) {
-		since = moved
+	if moved := b.queue.Moved(); moved.After(came) {
+		came = moved
 	}
-	return since, nil
+	return time.Since(came), nil
 }
 
 // until returns how long a request may take that has to be answered within some
-// time: since the last answer where the operation is waiting for one.
+// time: from now on, or from when the one before it was sent that was not answered.
 func (op *operation) until(within time.Duration) time.Time {
-	if op.answered {
-		op.since, op.answered = time.Now(), false
+	if op.answered || op.since.IsZero() {
+		op.since = time.Now().Add(-op.silence)
+		op.silence, op.answered = 0, false
 	}
 	return op.since.Add(within)
 }

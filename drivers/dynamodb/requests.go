@@ -121,6 +121,18 @@ func (op *operation) write(ctx context.Context, requests []types.WriteRequest) e
 	return nil
 }
 
+// putTogether puts items, all of them or none. The error is DynamoDB's own.
+func (op *operation) putTogether(ctx context.Context, puts ...*types.Put) error {
+	in := &dynamodb.TransactWriteItemsInput{}
+	for _, p := range puts {
+		in.TransactItems = append(in.TransactItems, types.TransactWriteItem{Put: p})
+	}
+	return op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := op.client.TransactWriteItems(ctx, in, once)
+		return err
+	})
+}
+
 func (op *operation) throttled() error {
 	return fmt.Errorf("%w: the table %q is throttled; try again later, or give it more capacity", driver.ErrUnavailable, op.cfg.Table)
 }
@@ -171,5 +183,5 @@ func projection(names []string) (*string, map[string]string) {
 // infoNames are the attributes of an item without its payload.
 var infoNames = []string{
 	keyAttribute, "version", "id", "encoding", "size", "metadata", "created_at", "saved_at", "expires_at", "updated_at", "ttl",
-	"chunks", "parts", "digest", "life", "first", "swept", "ids", "large", "rewrite",
+	"chunks", "parts", "digest", "life", "first", "swept", "ids", "large", "rewrite", "base", "proof", "runs",
 }

@@ -94,6 +94,16 @@ func pause(ctx context.Context, attempt int) error {
 // refused reports whether a request was certainly not applied and may succeed
 // when it is sent again.
 func refused(err error) bool {
+	if canceled, ok := errors.AsType[*types.TransactionCanceledException](err); ok {
+		for _, reason := range canceled.CancellationReasons {
+			switch aws.ToString(reason.Code) {
+			case "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+			default:
+				return false // ConditionalCheckFailed, or what another attempt does not mend
+			}
+		}
+		return true
+	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		switch api.ErrorCode() {
 		case "ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "TransactionConflictException", "ReplicatedWriteConflictException", "LimitExceededException":

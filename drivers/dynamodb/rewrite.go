@@ -21,10 +21,15 @@ func (op *operation) rewrite(ctx context.Context, req driver.RewriteRequest) err
 		}
 		old, key := head, headKey(req.Key)
 		if req.Version != head.Version {
-			if head.first == 0 || req.Version < head.first || req.Version > head.Version {
+			needed, err := op.needed(ctx, head)
+			if err != nil {
+				return err
+			}
+			if req.Version < needed || req.Version > head.Version {
 				return driver.ErrNotFound
 			}
-			key = versionKey(head.life, req.Version)
+		}
+		if key = keyOfVersion(head, req.Version); key != headKey(req.Key) {
 			a, err := op.get(ctx, key)
 			if err != nil {
 				return err
@@ -50,7 +55,7 @@ func (op *operation) rewrite(ctx context.Context, req driver.RewriteRequest) err
 func (op *operation) exchange(ctx context.Context, head, old *item, key string, req driver.RewriteRequest) (again bool, err error) {
 	next := *old
 	next.payload, next.Encoding, next.Size = req.Payload, req.Encoding, len(req.Payload)
-	next.chunks, next.parts, next.digest = "", 0, ""
+	next.chunks, next.parts, next.digest, next.proof = "", 0, "", req.Digest
 	next.rewrite, next.legacy = rewritten(old.rewrite), false
 	j := &journal{Key: req.Key}
 	parts := next.split(len(req.Payload) > maxInline)
@@ -59,7 +64,7 @@ func (op *operation) exchange(ctx context.Context, head, old *item, key string, 
 			j.Chunks = append(j.Chunks, set)
 		}
 	}
-	if next.large && !head.large && old != head {
+	if next.large && !head.large && next.Version != head.Version {
 		// A removal of the history must know that there are parts in it.
 		marked := *head
 		marked.large, marked.rewrite = true, rewritten(head.rewrite)
@@ -77,17 +82,7 @@ func (op *operation) exchange(ctx context.Context, head, old *item, key string, 
 	if j.outlived() {
 		return false, fmt.Errorf("%w: this change was held up for too long and was given up; try again", driver.ErrUnavailable)
 	}
-	item := next.stored(key)
-	if old == head {
-		item = next.head()
-	}
-	in := &dynamodb.PutItemInput{TableName: op.table, Item: item}
-	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
-	err = op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
-		_, err := op.client.PutItem(ctx, in, once)
-		return err
-	})
-	if err != nil {
+	if err := op.putExchanged(ctx, head, old, &next, key); err != nil {
 		_, failed := conditionFailed(err)
 		if failed {
 			return true, op.finish(ctx, j)
@@ -96,6 +91,27 @@ func (op *operation) exchange(ctx context.Context, head, old *item, key string, 
 	}
 	j.keep(next.chunks)
 	return false, op.cleanQuietly(ctx, j)
+}
+
+// putExchanged writes an item in place of the one that was read. The error is
+// DynamoDB's own.
+func (op *operation) putExchanged(ctx context.Context, head, old, next *item, key string) error {
+	switch {
+	case old == head:
+		return op.putHead(ctx, head, next)
+	case next.Version == head.Version: // a patch: the head says the same of it
+		latest := *head
+		latest.payload, latest.Encoding, latest.Size = next.payload, next.Encoding, next.Size
+		latest.chunks, latest.parts, latest.digest, latest.proof = next.chunks, next.parts, next.digest, next.proof
+		latest.large, latest.rewrite = head.large || next.large, rewritten(head.rewrite)
+		return op.putBoth(ctx, head, &latest, old)
+	}
+	in := &dynamodb.PutItemInput{TableName: op.table, Item: next.stored(key)}
+	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
+	return op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+		_, err := op.client.PutItem(ctx, in, once)
+		return err
+	})
 }
 
 // unlessFailed explains an error other than that of a condition.

@@ -15,12 +15,12 @@ import (
 // save is one conditional write where one version is kept, of a payload that fits
 // into an item, as long as the thread has no other items; everything else goes the
 // long way of commit.go.
-func (op *operation) save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+func (op *operation) save(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	if len(req.Payload) > maxParts*chunkSize {
 		return driver.Info{}, fmt.Errorf("%w: %d bytes are more than this driver stores in one thread", driver.ErrTooLarge, len(req.Payload))
 	}
-	if req.Keep == 1 && len(req.Payload) <= maxInline {
-		info, old, done, err := op.saveAtOnce(ctx, req)
+	if req.Base == 0 && req.Keep == 1 && len(req.Payload) <= maxInline {
+		info, old, done, err := op.saveAtOnce(ctx, req.SaveRequest)
 		if done {
 			return info, err
 		}
@@ -36,7 +36,7 @@ func (op *operation) save(ctx context.Context, req driver.SaveRequest) (driver.I
 // saveAtOnce saves with one conditional update. When its condition did not hold
 // it returns the head as it was, and false: then saveOver decides.
 func (op *operation) saveAtOnce(ctx context.Context, req driver.SaveRequest) (driver.Info, *item, bool, error) {
-	i := &item{Info: newInfo(req), payload: req.Payload}
+	i := &item{Info: newInfo(req), payload: req.Payload, proof: req.Digest}
 	e := newExpression()
 	e.set("version", "if_not_exists(#version, :zero) + :one")
 	e.values[":zero"], e.values[":one"] = num(0), num(1)
@@ -123,7 +123,7 @@ func newInfo(req driver.SaveRequest) driver.Info {
 
 // saveOver decides and writes a save from the head as it was read; nil is none.
 // When the head has changed meanwhile it starts over.
-func (op *operation) saveOver(ctx context.Context, req driver.SaveRequest, old *item) (driver.Info, error) {
+func (op *operation) saveOver(ctx context.Context, req driver.PatchRequest, old *item) (driver.Info, error) {
 	for attempt := 0; ; attempt++ {
 		live := old != nil && !old.Expired(req.Now)
 		if live {
@@ -135,9 +135,13 @@ func (op *operation) saveOver(ctx context.Context, req driver.SaveRequest, old *
 		if err := check(req.Match, old, live); err != nil {
 			return driver.Info{}, err
 		}
+		if req.Base != 0 && (op.wholeOnly.Load() || !live || !old.takes(req)) {
+			return driver.Info{}, driver.ErrBase
+		}
 		// An id may start another life, when it is saved again after a deletion,
 		// and what the first has left must not be taken for the second's.
-		next := &item{Info: newInfo(req), payload: req.Payload, life: rand.Text()}
+		next := &item{Info: newInfo(req.SaveRequest), payload: req.Payload, proof: req.Digest, life: rand.Text()}
+		next.Base = req.Base
 		if live {
 			if old.Version == driver.MaxVersion {
 				return driver.Info{}, backends.ErrHighestVersion

@@ -91,11 +91,7 @@ func (b *backend) versionsPage(ctx context.Context, r *versionReader) ([]*read, 
 	}
 	var keys []string
 	for _, v := range wanted {
-		if v == head.Version {
-			keys = append(keys, headKey(r.Key))
-		} else {
-			keys = append(keys, versionKey(head.life, v))
-		}
+		keys = append(keys, keyOfVersion(head, v))
 	}
 	found, rest, err := op.getSome(ctx, keys)
 	if err != nil {
@@ -252,7 +248,7 @@ func (b *backend) complete(ctx context.Context, v *read, req driver.VersionsRequ
 		if err != nil || head == nil {
 			return false, err
 		}
-		if again, err := op.get(ctx, op.keyOfVersion(head, v.item.Version)); err != nil || again == nil {
+		if again, err := op.get(ctx, keyOfVersion(head, v.item.Version)); err != nil || again == nil {
 			return false, err // dropped, or of another life
 		} else if i, err := readItem(req.Key, again); err != nil || i.ID != v.item.ID || i.Version != v.item.Version {
 			return false, nil
@@ -269,9 +265,9 @@ func (b *backend) complete(ctx context.Context, v *read, req driver.VersionsRequ
 	}
 }
 
-// keyOfVersion returns the key under which a version of a thread is stored.
-func (op *operation) keyOfVersion(head *item, version int64) string {
-	if version == head.Version {
+// keyOfVersion returns the key under which the payload of a version is stored.
+func keyOfVersion(head *item, version int64) string {
+	if version == head.Version && head.Base == 0 {
 		return headKey(head.Key)
 	}
 	return versionKey(head.life, version)

@@ -25,7 +25,7 @@ func TestConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 				return b
-			}, checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter"))
+			}, checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter", "Patcher"))
 		})
 	}
 }
