@@ -14,6 +14,7 @@ import (
 // delete removes a thread: its only item with one conditional request, and
 // otherwise the head first, which makes the thread absent at once.
 func (op *operation) delete(ctx context.Context, req driver.DeleteRequest) error {
+	op.known.forget(req.Key)
 	conditional := req.Match != driver.Match{}
 	head, done, err := op.deleteAtOnce(ctx, req)
 	if done || err != nil {

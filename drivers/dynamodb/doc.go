@@ -50,7 +50,7 @@
 // Requests for each operation on a thread that keeps one version below 395,000
 // bytes:
 //
-//	save, conditional or not   1 UpdateItem      1 write unit a KB
+//	save, conditional or not   1 PutItem or UpdateItem, 1 write unit a KB
 //	load                       1 GetItem         1 read unit per 4 KB
 //	stat                       1 GetItem         as load: DynamoDB counts whole items
 //	delete                     1 DeleteItem      1 write unit a KB
@@ -59,9 +59,13 @@
 //	list, page of 100          1 Query, 1 BatchGetItem; as 100 loads
 //	delete prefix              a list, and 1 DeleteItem for each thread
 //
-// An incremental save is a GetItem of the head, which is small, and a
-// TransactWriteItems of the patch and the head; a load of one a GetItem and a
-// BatchGetItem of all that the patch needs.
+// A backend remembers the heads of threads that were saved or loaded last, 4 MiB of
+// them, without the states. A save goes by them as a condition that DynamoDB decides;
+// where another process has saved in between it takes one request more.
+//
+// An incremental save is a TransactWriteItems of the patch and the head, which is
+// small, and a GetItem of the head before it where that is not remembered; a load of
+// one is a GetItem and a BatchGetItem of all that the patch needs.
 //
 // A save changes nothing that the index holds and costs no unit there, but for
 // the first of a thread. With a history a save is a GetItem and two PutItem, of

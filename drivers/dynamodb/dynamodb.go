@@ -50,6 +50,7 @@ type backend struct {
 	log      *slog.Logger
 
 	wholeOnly atomic.Bool // the server has no transactions
+	known     *headMemory
 
 	mu          sync.Mutex
 	client      *dynamodb.Client      // nil until the first operation
@@ -75,6 +76,7 @@ func newBackend(client *dynamodb.Client, cfg Config) *backend {
 	b := &backend{cfg: cfg, bad: cfg.check(), index: cfg.Index, log: slog.Default()}
 	b.inflight = backends.NewInflight(b.release)
 	b.queue = backends.NewQueue(cfg.connections(), requestTime)
+	b.known = newHeadMemory()
 	b.budget = ratelimit.NewTokenRateLimit(budgetTokens)
 	if client != nil {
 		b.use(client)
@@ -98,6 +100,7 @@ type operation struct {
 	since     time.Time     // when the first request was sent that is not answered
 	answered  bool          // all requests are
 	preparing bool          // the table is being made or looked at
+	onKnown   bool          // a save goes by what is remembered of the head
 	gone      sweep         // what a save has removed in an attempt that failed
 }
 

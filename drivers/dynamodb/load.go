@@ -76,6 +76,9 @@ func (op *operation) load(ctx context.Context, req driver.LoadRequest) (driver.C
 			return driver.Checkpoint{}, driver.ErrNotFound
 		}
 		cp, whole, err := op.loadVersion(ctx, head, version, req.Version == 0)
+		if err == nil && whole && req.Version == 0 {
+			op.known.put(head)
+		}
 		if err != nil || whole {
 			return cp, err
 		}

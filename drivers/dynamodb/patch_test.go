@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/driver"
-	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // grow saves a thread of chains: each begins with a whole state and has some patches.
@@ -78,21 +77,11 @@ func TestPatchLostAnswer(t *testing.T) {
 	var lose atomic.Bool
 	_, _, direct := behind(t)
 	table := direct.(*backend).cfg.Table
-	endpoint := testserver.DynamoDB(t)
 	losing := between(t, func(w http.ResponseWriter, action string, body []byte) bool {
 		if action != "TransactWriteItems" || !lose.CompareAndSwap(true, false) {
 			return false
 		}
-		in, _ := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(string(body)))
-		in.Header = http.Header{
-			"X-Amz-Target": {"DynamoDB_20120810.TransactWriteItems"}, "Content-Type": {"application/x-amz-json-1.0"},
-			"Authorization": {"AWS4-HMAC-SHA256 Credential=test/20200101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=none"},
-		}
-		if out, err := http.DefaultClient.Do(in); err != nil || out.StatusCode != http.StatusOK {
-			t.Errorf("the lost request: %v, %v", out, err)
-		} else {
-			out.Body.Close()
-		}
+		forward(t, action, body)
 		fail(w, http.StatusInternalServerError, "InternalServerError")
 		return true
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -19,18 +21,60 @@ func (op *operation) save(ctx context.Context, req driver.PatchRequest) (driver.
 	if len(req.Payload) > maxParts*chunkSize {
 		return driver.Info{}, fmt.Errorf("%w: %d bytes are more than this driver stores in one thread", driver.ErrTooLarge, len(req.Payload))
 	}
+	known := op.known.get(req.Key)
+	if known != nil && !known.decides(req) {
+		known = nil
+	}
 	if req.Base == 0 && req.Keep == 1 && len(req.Payload) <= maxInline {
+		if known != nil && known.childless() {
+			if info, done, err := op.saveOnKnown(ctx, req.SaveRequest, known); done {
+				return info, err
+			}
+		}
 		info, old, done, err := op.saveAtOnce(ctx, req.SaveRequest)
 		if done {
 			return info, err
 		}
 		return op.saveOver(ctx, req, old)
 	}
+	if known != nil && (known.Base != 0 || known.chunks != "") { // nothing asks for its payload
+		op.onKnown = true
+		return op.saveOver(ctx, req, known)
+	}
 	old, err := op.head(ctx, req.Key)
 	if err != nil {
 		return driver.Info{}, err
 	}
 	return op.saveOver(ctx, req, old)
+}
+
+// decides reports whether a head tells, as long as it is the thread's, that a save is
+// to be made: it is live, meets the condition, is what a patch was made against, and
+// no kept version has the id.
+func (i *item) decides(req driver.PatchRequest) bool {
+	return !i.Expired(req.Now) && i.Version < driver.MaxVersion && req.Match.Holds(i.Info) &&
+		i.ID != req.ID && i.older() == int64(len(i.ids)) && !slices.Contains(i.ids, req.ID) &&
+		(req.Base == 0 || i.takes(req))
+}
+
+// saveOnKnown saves by a put on condition that the head is the one that is remembered,
+// which has no other items. DynamoDB returns nothing with the answer, where an update
+// returns the whole state. It reports false if the head is another one.
+func (op *operation) saveOnKnown(ctx context.Context, req driver.SaveRequest, old *item) (driver.Info, bool, error) {
+	next := &item{Info: newInfo(req), payload: req.Payload, proof: req.Digest, life: old.life, large: old.large}
+	next.Version, next.CreatedAt = old.Version+1, old.CreatedAt
+	err := op.putHead(ctx, old, next)
+	if _, failed := conditionFailed(err); failed {
+		op.known.judge(req.Key, false)
+		return driver.Info{}, false, nil
+	}
+	if err != nil {
+		info, err := op.recognise(ctx, req.Key, req.ID, err)
+		return info, true, err
+	}
+	op.known.judge(req.Key, true)
+	op.known.put(next)
+	return next.Info, true, nil
 }
 
 // saveAtOnce saves with one conditional update. When its condition did not hold
@@ -45,6 +89,7 @@ func (op *operation) saveAtOnce(ctx context.Context, req driver.SaveRequest) (dr
 	e.values[":life"] = str(rand.Text())
 	a := checkpointAttributes(i)
 	a[listAttribute], a[nameAttribute] = str(i.Namespace), str(i.Thread)
+	a["rewrite"] = nil
 	if t := i.ttl(); t != nil {
 		a["ttl"] = t
 	}
@@ -85,11 +130,30 @@ func (op *operation) saveAtOnce(ctx context.Context, req driver.SaveRequest) (dr
 		return info, nil, true, err
 	}
 	r := &reader{a: out.Attributes}
-	i.Version, i.CreatedAt = r.number("version"), r.time("created_at")
+	i.Version, i.CreatedAt, i.life = r.number("version"), r.time("created_at"), r.text("life")
 	if r.bad != "" || i.Version < 1 {
 		return driver.Info{}, nil, true, fmt.Errorf("%w: the attribute %q of its item is not what this driver writes", driver.ErrCorrupt, r.bad)
 	}
+	if i.CreatedAt.IsZero() {
+		// Not every server that speaks DynamoDB's protocol returns what kept its value.
+		if i.CreatedAt, err = op.createdAt(ctx, i); err != nil {
+			return driver.Info{}, nil, true, err
+		}
+	}
+	op.known.put(i)
 	return i.Info, nil, true, nil
+}
+
+// createdAt returns when the life of a thread began that was just saved.
+func (op *operation) createdAt(ctx context.Context, saved *item) (time.Time, error) {
+	head, err := op.head(ctx, saved.Key, infoNames...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if head == nil || saved.life != "" && head.life != saved.life {
+		return saved.SavedAt, nil // deleted meanwhile
+	}
+	return head.CreatedAt, nil
 }
 
 // recognise looks whether a write whose answer was lost has been applied. If the
@@ -149,8 +213,16 @@ func (op *operation) saveOver(ctx context.Context, req driver.PatchRequest, old 
 			next.Version, next.CreatedAt, next.life = old.Version+1, old.CreatedAt, old.life
 		}
 		begun, err := op.replace(ctx, old, next, req.Keep)
-		if err != nil || begun == nil {
+		if err != nil {
 			return next.Info, err
+		}
+		if op.onKnown {
+			op.onKnown = false
+			op.known.judge(req.Key, begun == nil)
+		}
+		if begun == nil {
+			op.known.put(next)
+			return next.Info, nil
 		}
 		if old, err = op.startOver(ctx, begun, attempt); err != nil {
 			return driver.Info{}, err

@@ -48,6 +48,30 @@ func fail(w http.ResponseWriter, status int, code string) {
 	io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#`+code+`","message":"User: arn:aws:iam::123456789012:user/hunter2"}`)
 }
 
+// forward sends a request to the shared server and returns its answer.
+func forward(t testing.TB, action string, body []byte) []byte {
+	in, err := http.NewRequest(http.MethodPost, testserver.DynamoDB(t), bytes.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	in.Header = http.Header{
+		"X-Amz-Target": {"DynamoDB_20120810." + action}, "Content-Type": {"application/x-amz-json-1.0"},
+		"Authorization": {"AWS4-HMAC-SHA256 Credential=test/20200101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=none"},
+	}
+	out, err := http.DefaultClient.Do(in)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer out.Body.Close()
+	answer, err := io.ReadAll(out.Body)
+	if err != nil || out.StatusCode != http.StatusOK {
+		t.Errorf("%s: %s, %v: %s", action, out.Status, err, answer)
+	}
+	return answer
+}
+
 // overtaken calls meanwhile before each batch of reads.
 func overtaken(t testing.TB, meanwhile func()) string {
 	return between(t, func(_ http.ResponseWriter, action string, _ []byte) bool {
