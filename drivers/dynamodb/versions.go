@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -93,7 +94,13 @@ func (b *backend) versionsPage(ctx context.Context, r *versionReader) ([]*read, 
 	for _, v := range wanted {
 		keys = append(keys, keyOfVersion(head, v))
 	}
-	found, rest, err := op.getSome(ctx, keys)
+	// A head that moves on again and again is read as the older version that it has
+	// become in between.
+	ask := keys
+	if r.missed > 0 && slices.Contains(keys, headKey(r.Key)) {
+		ask = append(slices.Clone(keys), versionKey(head.life, head.Version))
+	}
+	found, rest, err := op.getSome(ctx, ask)
 	if err != nil {
 		return nil, false, err
 	}
@@ -170,6 +177,9 @@ func (op *operation) taken(ctx context.Context, r *versionReader, head *item, wa
 		a, ok := found[keys[n]]
 		if rest[keys[n]] {
 			break
+		}
+		if older, superseded := found[versionKey(head.life, version)]; superseded {
+			a, ok = older, true
 		}
 		v := &read{item: &item{Info: driver.Info{Key: r.Key, Version: version}}}
 		if ok {
