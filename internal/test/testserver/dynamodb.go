@@ -57,6 +57,7 @@ func startDynamoDB(o *owner, options DynamoDBOptions) (*Process, error) {
 		p.URL = "http://" + p.Addr
 		args := []string{
 			"-XX:+UseSerialGC", "-Xmx2g", // starts faster than with many threads for the collector, and has room for states of 16 MB
+			"-XX:TieredStopAtLevel=1",                       // a server of minutes spends more on the second compiler than that ever saves
 			"-XX:-UsePerfData", "-Djava.io.tmpdir=" + p.Dir, // leaves no files elsewhere
 			"-Djava.library.path=" + filepath.Join(folder, "DynamoDBLocal_lib"),
 			"-jar", filepath.Join(folder, "DynamoDBLocal.jar"),
