@@ -16,6 +16,7 @@ lint: # gofmt, go vet, staticcheck
 bench: # compare the drivers with the bare clients, and write BENCHMARKS.md; BENCH='-only Redis -parts growth' a part
 	./scripts/test.sh --install-only
 	go test ./internal/test/bench -run TestWrite -write -timeout 120m -v $(BENCH)
+	cd adapters/adk/bench && go test -run TestWrite -write -timeout 30m -v
 
 prove: # the long forms of the proofs; PART=kill one of them
 	./scripts/prove.sh $(PART)

@@ -49,7 +49,7 @@ func (s *storedSession) replay(records []record) {
 	s.state = map[string]any{}
 	for _, r := range records {
 		if r.Event != nil {
-			s.events = append(s.events, r.Event)
+			s.events = append(s.events, (*session.Event)(r.Event))
 			_, _, delta := split(r.Event.Actions.StateDelta)
 			maps.Copy(s.state, delta)
 		}

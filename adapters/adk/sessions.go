@@ -51,21 +51,31 @@ func NewSessions(store *checkpoint.Store, opts ...Option) *Sessions {
 
 // A record is one version of a session's thread: the creation, or an event.
 type record struct {
-	Event *session.Event `json:"event,omitempty"`
+	Event *storedEvent `json:"event,omitempty"`
 	// State is the session's own state after this record. It stands in the first
 	// record and in some of the later ones, so that the latest events can be read
 	// without all the others.
 	State map[string]any `json:"state,omitempty"`
 }
 
+// storedEvent is an event without its UnmarshalJSON, which parses twice so that it can
+// read what other runtimes have written.
+type storedEvent session.Event
+
 // stateEvery is how many records are between two that have the state.
 const stateEvery = 64
 
-// metadataUpdated is the metadata that has the time of a session's last event.
-const metadataUpdated = "updated_at"
+const (
+	metadataUpdated = "updated_at" // the time of a session's last event
+	metadataState   = "state"      // "1" in a record that has the state
+)
 
-func updated(t time.Time) checkpoint.SaveOption {
-	return checkpoint.Metadata(map[string]string{metadataUpdated: t.UTC().Format(time.RFC3339Nano)})
+func metadata(updated time.Time, r record) checkpoint.SaveOption {
+	m := map[string]string{metadataUpdated: updated.UTC().Format(time.RFC3339Nano)}
+	if r.State != nil {
+		m[metadataState] = "1"
+	}
+	return checkpoint.Metadata(m)
 }
 
 func updatedAt(info checkpoint.Info) time.Time {
@@ -87,7 +97,8 @@ func (s *Sessions) Create(ctx context.Context, req *session.CreateRequest) (*ses
 	}
 	sess := &storedSession{app: req.AppName, user: req.UserID, id: id, thread: threadName("session", req.AppName, req.UserID, id), updated: platform.Now(ctx)}
 	app, user, own := split(req.State)
-	info, err := s.log.Save(ctx, sess.thread, record{State: own}, checkpoint.IfAbsent(), updated(sess.updated))
+	first := record{State: own}
+	info, err := s.log.Save(ctx, sess.thread, first, checkpoint.IfAbsent(), metadata(sess.updated, first))
 	if errors.Is(err, checkpoint.ErrConflict) {
 		return nil, fmt.Errorf("adk: session %q already exists: %w", id, err)
 	}
@@ -137,27 +148,25 @@ func (s *Sessions) Get(ctx context.Context, req *session.GetRequest) (*session.G
 // read returns the records of a session, the oldest first: all of them, or those from
 // which the recent events and the state can be told.
 func (s *Sessions) read(ctx context.Context, sess *storedSession, recent int) ([]record, error) {
-	var records []record
+	var all decoding
+	defer all.Wait()
 	for v, err := range s.log.Versions(ctx, sess.thread, checkpoint.VersionsOptions{Newest: recent > 0}) {
 		if err != nil {
-			return nil, err
-		}
-		var r record
-		if err := v.Decode(&r); err != nil {
 			return nil, err
 		}
 		if v.Info.Version > sess.version {
 			sess.version, sess.last, sess.updated = v.Info.Version, v.Info.ID, updatedAt(v.Info)
 		}
-		records = append(records, r)
-		if recent > 0 && len(records) >= recent && r.State != nil {
+		all.add(v)
+		if recent > 0 && all.count >= recent && v.Info.Metadata[metadataState] != "" {
 			break
 		}
 	}
+	records, err := all.records()
 	if recent > 0 {
 		slices.Reverse(records)
 	}
-	return records, nil
+	return records, err
 }
 
 // List implements session.Service. The sessions come without events and state, in
@@ -217,14 +226,14 @@ func (s *Sessions) AppendEvent(ctx context.Context, sess session.Session, event 
 	defer own.mu.Unlock()
 	app, user, delta := split(event.Actions.StateDelta)
 	stored := withoutTemp(event)
-	r := record{Event: stored}
+	r := record{Event: (*storedEvent)(stored)}
 	condition := checkpoint.SaveOption(checkpoint.IfMatch(own.last))
 	if s.merge {
 		condition = checkpoint.IfExists()
 	} else if (own.version+1)%stateEvery == 0 && !own.partial {
 		r.State = own.ownState(delta)
 	}
-	opts := []checkpoint.SaveOption{condition, updated(event.Timestamp)}
+	opts := []checkpoint.SaveOption{condition, metadata(event.Timestamp, r)}
 	if event.ID != "" {
 		opts = append(opts, checkpoint.WithID(saveID(event.ID)))
 	}

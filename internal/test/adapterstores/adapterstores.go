@@ -23,6 +23,9 @@ import (
 // package's TestMain calls it.
 func Main(m *testing.M) { testserver.Main(m) }
 
+// All reports whether this run has the servers.
+func All() bool { return os.Getenv("CHECKPOINT_TEST_ADAPTERS") == "all" }
+
 // URLs returns, by the name of a database, a function that makes the URL of an empty
 // store. Stores opened by one URL share their data.
 func URLs(t testing.TB) map[string]func(testing.TB) string {
@@ -31,7 +34,7 @@ func URLs(t testing.TB) map[string]func(testing.TB) string {
 		"memory": func(testing.TB) string { return "memory:" + rand.Text() },
 		"sqlite": func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "adapter.db") },
 	}
-	if os.Getenv("CHECKPOINT_TEST_ADAPTERS") != "all" {
+	if !All() {
 		t.Log("on memory and SQLite alone; CHECKPOINT_TEST_ADAPTERS=all adds the servers")
 		return urls
 	}
