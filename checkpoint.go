@@ -73,6 +73,7 @@ type connection struct {
 	pinging chan struct{}  // holds a token while an operation pings
 	patcher driver.Patcher // nil where states are saved whole
 	states  *stateMemory   // what patches are made against
+	counts  counts
 }
 
 // New returns a store on a backend that was opened in another way, as a driver's

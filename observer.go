@@ -36,6 +36,7 @@ type Operation struct {
 type Result struct {
 	Version int64 // of the checkpoint that was saved or loaded; 0 where there is none
 	Bytes   int   // Info.Size of that checkpoint
+	Base    int64 // Info.Base of that checkpoint: above 0 it was written, or read, as a patch
 	Err     error // as the caller gets it: an *Error, or nil
 }
 

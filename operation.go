@@ -31,12 +31,13 @@ func (s *Store) start(ctx context.Context, name, thread string) (context.Context
 	return ctx, op
 }
 
-// end wraps err, and tells the observer and the log.
+// end wraps err, counts the operation, and tells the observer and the log.
 func (op *operation) end(info Info, err error) error {
 	s := op.store
 	err = s.fail(op.name, op.thread, err)
+	s.conn.counts.count(op.name, err)
 	if op.observed != nil {
-		op.observed(Result{Version: info.Version, Bytes: info.Size, Err: err})
+		op.observed(Result{Version: info.Version, Bytes: info.Size, Base: info.Base, Err: err})
 	}
 	if s.log != nil && s.log.Enabled(op.ctx, slog.LevelDebug) {
 		s.log.LogAttrs(op.ctx, slog.LevelDebug, "checkpoint",

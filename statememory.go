@@ -66,6 +66,13 @@ func newStateMemory(limit int64) *stateMemory {
 	return &stateMemory{limit: limit, states: make(map[driver.Key]*list.Element)}
 }
 
+// bytes returns how much is remembered.
+func (m *stateMemory) bytes() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.used
+}
+
 // get returns what is remembered of a thread.
 func (m *stateMemory) get(key driver.Key) (remembered, bool) {
 	m.mu.Lock()
