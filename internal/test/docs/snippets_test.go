@@ -40,6 +40,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"errors"
+	"expvar"
 	"fmt"
 	"log"
 	"log/slog"
@@ -54,6 +55,7 @@ import (
 var (
 	_ = base64.StdEncoding
 	_ = errors.Is
+	_ = expvar.Publish
 	_ = fmt.Sprint
 	_ = log.Print
 	_ = slog.Info
