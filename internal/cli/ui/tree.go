@@ -16,7 +16,8 @@ const (
 	longest   = 2_000     // bytes of a string within a tree
 	chunk     = 200_000   // bytes of a string on a page of its own
 	deepest   = 32        // levels; deeper ones are on pages of their own
-	openDepth = 2         // levels that are open at first
+	openDepth = 2         // levels that are open at first,
+	openSize  = 300       // and smaller containers, in bytes of JSON
 	nodeSize  = 130       // of a node without its text
 )
 
@@ -79,7 +80,7 @@ func (b treeBuilder) build(data []byte, path []int, from, most int) (*node, int)
 
 func (b treeBuilder) container(data []byte, path []int, from, most int) (*node, int) {
 	depth := len(path) - b.base
-	n := &node{Container: true, Open: depth < openDepth}
+	n := &node{Container: true, Open: depth < openDepth || len(data) <= openSize}
 	isArray := data[0] == '['
 	used, count, full := nodeSize, 0, depth >= deepest
 	for i, m := range members(data) {
