@@ -197,6 +197,7 @@ type link struct{ Text, URL string }
 func (req *request) render(name string, f frame, main any) (answer, error) {
 	f.Namespace, f.Write, f.Main = req.namespace, req.Write, main
 	var page bytes.Buffer
+	page.Grow(48 << 10)
 	if err := pages[name].ExecuteTemplate(&page, "page", f); err != nil {
 		return answer{}, err
 	}
