@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,10 @@ runs; whoever knows it sees what the store holds, so do not pass it on.`,
 	return cmd
 }
 
+// memoryLimit has the garbage collected sooner that pages of large states leave: the
+// page is a guest on a machine that has other work.
+const memoryLimit = 64 << 20
+
 // A serving is one run of ui.
 type serving struct {
 	*app
@@ -51,6 +56,7 @@ func (u *serving) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryLimit))
 	src := u.source(false)
 	store, err := src.open()
 	if err != nil {

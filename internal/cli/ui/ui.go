@@ -51,12 +51,14 @@ type server struct {
 	session string        // its value
 	light   chan struct{} // a place for each page that is being made without states
 	heavy   chan struct{} // and for each one with them
+	double  chan struct{} // and for each one that compares two
 }
 
 // How many pages are made at a time; others wait.
 const (
 	lightPages = 16
-	heavyPages = 2 // each holds a state or two, and a tree of them
+	heavyPages = 2 // each holds a state and a tree of it
+	diffPages  = 1 // each holds two, and all their values
 )
 
 // New returns the handler of a page over a store, which stays the caller's to close.
@@ -74,6 +76,7 @@ func New(store *checkpoint.Store, opts Options) http.Handler {
 		session: rand.Text(),
 		light:   make(chan struct{}, lightPages),
 		heavy:   make(chan struct{}, heavyPages),
+		double:  make(chan struct{}, diffPages),
 	}
 	s.routes.Handle("GET /style.css", asset("assets/style.css", "text/css; charset=utf-8"))
 	s.routes.Handle("GET /script.js", asset("assets/script.js", "text/javascript; charset=utf-8"))
@@ -83,7 +86,7 @@ func New(store *checkpoint.Store, opts Options) http.Handler {
 	s.routes.Handle("GET /thread", s.page(s.light, s.thread))
 	s.routes.Handle("GET /state", s.page(s.heavy, s.state))
 	s.routes.Handle("GET /raw", s.page(s.heavy, s.raw))
-	s.routes.Handle("GET /diff", s.page(s.heavy, s.diff))
+	s.routes.Handle("GET /diff", s.page(s.double, s.diff))
 	s.routes.Handle("GET /log", s.page(s.heavy, s.log))
 	s.routes.Handle("GET /tail", s.page(s.heavy, s.tail))
 
