@@ -225,7 +225,7 @@ other_toolchains() {
 # and SQLite (CHECKPOINT_TEST_ADAPTERS=all adds the servers), and the example of a driver.
 modules() {
 	local module
-	for module in adapters/*/ examples/bbolt/ otelcheckpoint/ internal/test/browser/; do
+	for module in adapters/*/ examples/bbolt/ examples/kms/ otelcheckpoint/ internal/test/browser/; do
 		if [ "$module" = internal/test/browser/ ] && ! have chromium; then
 			say "NOT TESTED: $module, for want of chromium"
 			continue
