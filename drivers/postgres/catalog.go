@@ -21,8 +21,10 @@ type facts struct {
 	pkey     string // the definition of the primary key
 	keyIndex bool   // the index of a takeover is there
 	history  string // the kind of what has the history's name
-	comment  string // on it
+	chains   string // the kind of what has the name of the table of chains
+	comment  string // on the history
 	cascade  bool   // its foreign key points to the table
+	follows  bool   // that of the table of chains does
 	function bool   // the function that saves is there, and names the table where it is now
 	filtered bool   // row level security filters what this account sees
 	policies bool   // and there are policies that let it see something
@@ -86,10 +88,10 @@ func (f facts) stage() stage {
 		return stageColumns
 	case f.pkey != "PRIMARY KEY (namespace, thread_id)" || !has(ourColumns) || f.demandsMore():
 		return stageForeign
-	case f.history == "" || !f.function:
-		return stageRest
-	case f.history != "r" && f.history != "p":
+	case f.history != "" && f.history != "r" && f.history != "p", f.chains != "" && f.chains != "r" && f.chains != "p":
 		return stageForeign
+	case f.history == "" || f.chains == "" || !f.function:
+		return stageRest
 	}
 	return stageReady
 }
@@ -112,8 +114,8 @@ func (b *backend) look(ctx context.Context, conn *sql.Conn) (facts, error) {
 	query := newSchema(b.table, "").statements.Get("look")
 	var columns, function string
 	err := conn.QueryRowContext(ctx, query, b.table.String(), b.table.schema,
-		b.table.name+historySuffix, b.table.name+keySuffix, b.table.name+saveSuffix,
-	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.comment, &f.cascade, &function, &f.filtered, &f.policies)
+		b.table.name+historySuffix, b.table.name+keySuffix, b.table.name+saveSuffix, b.table.name+chainsSuffix,
+	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.chains, &f.comment, &f.cascade, &f.follows, &function, &f.filtered, &f.policies)
 	if columns != "" {
 		f.columns = strings.Split(columns, ";")
 	}
@@ -137,8 +139,11 @@ func (b *backend) refusal(f facts, s stage) error {
 	case (f.history == "r" || f.history == "p") && !f.cascade:
 		return fmt.Errorf("%w: the history %s is another table's: its foreign key does not point to %s, or is not there, since one of them was renamed or restored without the other; rename it or drop it, and it is made anew, or restore both",
 			driver.ErrInvalid, b.table.sibling(historySuffix), b.table)
+	case f.chains != "" && !f.follows:
+		return fmt.Errorf("%w: the table of chains %s is another table's: its foreign key does not point to %s, or is not there, since one of them was renamed or restored without the other; rename it or drop it, and it is made anew, or restore both",
+			driver.ErrInvalid, b.table.sibling(chainsSuffix), b.table)
 	case s == stageReady && f.filtered && !f.policies:
-		return fmt.Errorf("%w: row level security hides every row of %s from this account: no policy lets it see any, so that every thread would look absent; have the owner add a policy for it on the table and on its history, or disable row level security",
+		return fmt.Errorf("%w: row level security hides every row of %s from this account: no policy lets it see any, so that every thread would look absent; have the owner add a policy for it on the table, its history and its chains, or disable row level security",
 			driver.ErrUnavailable, b.table)
 	case s == stageNewer:
 		return fmt.Errorf("%w: the table %s has schema %d of a later version of this package, which this one, with schema %d, does not know: update this program",

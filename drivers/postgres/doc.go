@@ -30,8 +30,8 @@
 //
 // # The table
 //
-// The first use makes the tables agent_checkpoints and
-// agent_checkpoints_history and one function, under an advisory lock, so that any
+// The first use makes the tables agent_checkpoints, agent_checkpoints_history and
+// agent_checkpoints_chains and one function, under an advisory lock, so that any
 // number of processes may start at once. The first table has a row for each thread:
 //
 //	namespace, thread_id     the primary key, in byte order
@@ -43,6 +43,17 @@
 //
 // The second table has the same columns for older versions that are kept. Its
 // foreign key deletes them with the thread, also when you delete a row by hand.
+// The third table is empty unless states are saved incrementally
+// (checkpoint.WithIncremental). It then has the payloads of the versions that were saved
+// so, the whole state or a patch against the version before it, and of those that
+// such a patch needs and that are not kept otherwise. In the other tables payload is
+// then empty, of no bytes, and state the version of the whole state that the patches
+// begin with, 0 where there are none. SQL over state and incremental saves therefore exclude
+// each other. Programs of a release without that table can use the database at the same
+// time; loading a thread that was saved incrementally is ErrCorrupt to them, and they can
+// overwrite and delete it. What their saves leave in the third table, the next save of a newer
+// program removes.
+//
 // A program must not write these columns by other means, but it may read them, and
 // a table may have further columns and indexes, as long as a row can do without
 // them.
@@ -60,9 +71,9 @@
 // needs
 //
 //	GRANT USAGE ON SCHEMA public TO app;
-//	GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history TO app;
+//	GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history, agent_checkpoints_chains TO app;
 //
-// and EXECUTE on the function agent_checkpoints_save_2, which PostgreSQL grants to
+// and EXECUTE on the function agent_checkpoints_save_3, which PostgreSQL grants to
 // every account by default. Such an account needs no migrate=false; the
 // word makes sure that a program changes nothing even where it could.
 //
@@ -71,8 +82,8 @@
 // migrate=false. The function names its tables with their schema. Ping looks whether
 // these are still the ones, and every save does: after a schema or a table was
 // renamed, restored or exchanged for another, the function is made anew, or the save
-// is refused where migrations are forbidden. A table without the history that
-// belongs to it is refused.
+// is refused where migrations are forbidden. A table without the history and the
+// chains that belong to it is refused: rename all three.
 //
 // Row level security that hides every row from the account is refused by Ping, since
 // each thread would look absent; where there are policies for the account, Ping
@@ -120,7 +131,10 @@
 // it first, which takes one more. Opening a connection takes about five round trips,
 // and two more to a server without TLS unless sslmode=disable is given.
 //
-// A save changes one row. With a history it also copies the row it replaces to
+// A patch writes itself and rows of a few hundred bytes, whatever the state has, and a whole
+// state that is saved incrementally is written once, and not copied to the history later.
+//
+// Any other save changes one row. With a history it also copies the row it replaces to
 // the other table, and deletes the row that is kept no longer: older rows are never
 // written. The driver has no index on what a save changes, so that PostgreSQL can
 // make HOT updates; only for threads that expire there is one, on expires_at, which

@@ -135,7 +135,7 @@ func diagnoseState(state, text string) failure {
 		f.missing = true
 		return f
 	case "42501": // insufficient_privilege
-		return unavailable("the account lacks a right; it needs SELECT, INSERT, UPDATE and DELETE on the table and its history, EXECUTE on their function, and USAGE on the schema")
+		return unavailable("the account lacks a right; it needs SELECT, INSERT, UPDATE and DELETE on the table, its history and its chains, EXECUTE on their function, and USAGE on the schema")
 	case "28000", "28P01": // invalid_authorization_specification, invalid_password
 		return unavailable("the server refuses this account")
 	case "3D000": // invalid_catalog_name

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"flag"
 	"io"
 	"os"
@@ -10,42 +11,70 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/test/golden"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
-// The golden set as the first version of the schema holds it, dumped with
+// The golden sets as the versions of the layout hold them, dumped with
 //
 //	pg_dump --inserts --no-owner
 //
-// and compressed. It is written once, by "go test -run TestGolden -write-golden",
+// and compressed. Each is written once, by "go test -run TestGolden/2 -write-golden",
 // and never again: a later version of the driver must go on from it.
-const goldenFile = "testdata/golden-1.sql.gz"
+var goldenSets = []struct {
+	name  string
+	write func(context.Context, driver.Backend) error
+	check func(testing.TB, driver.Backend)
+}{
+	{"1", golden.Write, golden.Check},
+	{"2", golden.WriteChains, golden.CheckChains}, // with a table of chains
+}
 
-var writeGolden = flag.Bool("write-golden", false, "write "+goldenFile+" (with pg_dump on the PATH)")
+var writeGolden = flag.Bool("write-golden", false, "write the file of a golden set (with pg_dump on the PATH)")
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	if *writeGolden {
-		dsn := testserver.Postgres(t)
-		if err := golden.Write(t.Context(), open(t, dsn)); err != nil {
-			t.Fatal(err)
-		}
-		dump, err := exec.CommandContext(t.Context(), "pg_dump", "--inserts", "--no-owner", dsn).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-		z.Write(dump)
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(goldenFile, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+	for _, set := range goldenSets {
+		t.Run(set.name, func(t *testing.T) {
+			t.Parallel()
+			file := "testdata/golden-" + set.name + ".sql.gz"
+			if *writeGolden {
+				writeGoldenFile(t, set.write, file)
+			}
+			dsn := testserver.Postgres(t)
+			mustExec(t, plain(t, dsn), readGolden(t, file))
+			// The function of that release is left to it; this one's is added.
+			set.check(t, open(t, dsn))
+		})
 	}
-	f, err := os.Open(goldenFile)
+}
+
+func writeGoldenFile(t *testing.T, write func(context.Context, driver.Backend) error, file string) {
+	t.Helper()
+	dsn := testserver.Postgres(t)
+	if err := write(t.Context(), open(t, dsn)); err != nil {
+		t.Fatal(err)
+	}
+	dump, err := exec.CommandContext(t.Context(), "pg_dump", "--inserts", "--no-owner", dsn).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	z.Write(dump)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readGolden returns the SQL of a golden file.
+func readGolden(t *testing.T, file string) string {
+	t.Helper()
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,8 +93,5 @@ func TestGolden(t *testing.T) {
 			script.WriteString(line)
 		}
 	}
-	dsn := testserver.Postgres(t)
-	mustExec(t, plain(t, dsn), script.String())
-	// The function of that release is left to it; this one's is added.
-	golden.Check(t, open(t, dsn))
+	return script.String()
 }

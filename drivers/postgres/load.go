@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/sqlstore"
@@ -18,10 +20,7 @@ func (o operation) load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	var c driver.Checkpoint
 	found := false
 	s.rows = func(rows *sql.Rows) (err error) {
-		if found = rows.Next(); !found {
-			return rows.Err()
-		}
-		c, err = scanCheckpoint(rows, req.Namespace)
+		c, found, err = scanChain(rows, req.Namespace)
 		return err
 	}
 	if err := o.run(ctx, s); err != nil {
@@ -33,29 +32,88 @@ func (o operation) load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	return c, nil
 }
 
-// scanCheckpoint reads a row of a sqlstore.Row, payload and state, and what
-// follows them. With driver.ErrCorrupt it returns the Info as far as it is known.
-func scanCheckpoint(rows *sql.Rows, namespace string, more ...any) (driver.Checkpoint, error) {
-	var row sqlstore.Row
-	var payload, state content
-	if err := rows.Scan(row.Dest(append([]any{&payload, &state}, more...)...)...); err != nil {
-		return driver.Checkpoint{}, damaged(err)
+// scanChain reads what a load returns: one row, or one for each version that the
+// checkpoint builds on and one for itself.
+func scanChain(rows *sql.Rows, namespace string) (c driver.Checkpoint, found bool, err error) {
+	var links []driver.Link
+	for rows.Next() {
+		var s scanned
+		var version, base sql.NullInt64
+		var id, encoding, digest sqlstore.NullText
+		var payload content
+		if err := rows.Scan(s.dest(&version, &id, &encoding, &base, &digest, &payload)...); err != nil {
+			return c, false, damaged(err)
+		}
+		info, err := s.row.Info(namespace)
+		switch {
+		case err != nil:
+			return c, false, err
+		case !version.Valid: // the payload is in the row
+		case version.Int64 != info.Version:
+			links = append(links, driver.Link{Version: version.Int64, ID: string(id), Encoding: string(encoding), Base: base.Int64, Payload: payload})
+			c.Info = info
+			continue
+		case string(id) == info.ID:
+			s.payload = payload
+		}
+		if c, err = s.checkpoint(namespace); err != nil {
+			return c, false, err
+		}
+		found, c.Digest = true, string(digest)
 	}
-	info, err := row.Info(namespace)
+	switch err := rows.Err(); {
+	case err != nil:
+		return c, false, err
+	case !found && len(links) > 0:
+		return c, false, missing(c.Info)
+	}
+	slices.SortFunc(links, func(a, b driver.Link) int { return cmp.Compare(a.Version, b.Version) })
+	c.Links = links
+	return c, found, nil
+}
+
+// scanned is a row of a sqlstore.Row, payload and state.
+type scanned struct {
+	row            sqlstore.Row
+	payload, state content
+}
+
+// dest returns what to hand to Scan, followed by the caller's own columns.
+func (s *scanned) dest(more ...any) []any {
+	return s.row.Dest(append([]any{&s.payload, &s.state}, more...)...)
+}
+
+// checkpoint returns what was scanned. With driver.ErrCorrupt it returns the Info as far
+// as it is known.
+func (s *scanned) checkpoint(namespace string) (driver.Checkpoint, error) {
+	info, err := s.row.Info(namespace)
 	c := driver.Checkpoint{Info: info}
 	switch {
 	case err != nil:
 		return c, err
-	case payload != nil && len(payload) != info.Size:
-		return c, fmt.Errorf("%w: thread %q version %d has %d bytes instead of %d", driver.ErrCorrupt, info.Thread, info.Version, len(payload), info.Size)
-	case payload != nil:
-		c.Payload = payload
-	case state != nil && info.Encoding == "json":
-		c.Payload = state
+	case s.payload != nil && len(s.payload) != info.Size:
+		return c, fmt.Errorf("%w: thread %q version %d has %d bytes instead of %d", driver.ErrCorrupt, info.Thread, info.Version, len(s.payload), info.Size)
+	case s.payload != nil:
+		c.Payload = s.payload
+	case s.state != nil && info.Encoding == "json":
+		c.Payload = s.state
 	default:
-		return c, fmt.Errorf("%w: thread %q version %d has no payload of its encoding", driver.ErrCorrupt, info.Thread, info.Version)
+		return c, missing(info)
 	}
 	return c, nil
+}
+
+func missing(info driver.Info) error {
+	return fmt.Errorf("%w: thread %q version %d has no payload of its encoding", driver.ErrCorrupt, info.Thread, info.Version)
+}
+
+// scanCheckpoint reads a row with its payload, and what follows it.
+func scanCheckpoint(rows *sql.Rows, namespace string, more ...any) (driver.Checkpoint, error) {
+	var s scanned
+	if err := rows.Scan(s.dest(more...)...); err != nil {
+		return driver.Checkpoint{}, damaged(err)
+	}
+	return s.checkpoint(namespace)
 }
 
 // find returns the Info of the kept version with an id.

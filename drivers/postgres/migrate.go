@@ -206,6 +206,9 @@ func (b *backend) change(ctx context.Context, f facts, s stage, exec func(string
 		if f.history == "" {
 			exec(schema.ddl.Get("history"))
 		}
+		if f.chains == "" {
+			exec(schema.ddl.Get("chains"))
+		}
 		exec(schema.ddl.Get("compression"))
 		exec(schema.ddl.Get("function"))
 	}

@@ -60,7 +60,7 @@ func account(t testing.TB, dsn string, db *sql.DB) (name, accountDSN string) {
 // grants are what the documentation gives an application's account.
 func grants(role string) []string {
 	return []string{
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history TO " + role,
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history, agent_checkpoints_chains TO " + role,
 	}
 }
 
@@ -132,8 +132,8 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 			dsn := testserver.Postgres(t)
 			db := plain(t, dsn)
 			// What stands in the way is met last, when the function is made.
-			mustExec(t, db, tt.before, `CREATE FUNCTION agent_checkpoints_save_2(text, text, text, text, bytea, integer, text, text,
-				timestamptz, timestamptz, timestamptz, bigint, boolean, boolean, text, bigint, bigint, timestamptz, oid) RETURNS void LANGUAGE sql AS ''`)
+			mustExec(t, db, tt.before, `CREATE FUNCTION agent_checkpoints_save_3(text, text, text, text, bytea, integer, text, text,
+				timestamptz, timestamptz, timestamptz, bigint, boolean, boolean, text, bigint, bigint, timestamptz, text, bigint, bytea, text, text, oid) RETURNS void LANGUAGE sql AS ''`)
 			describe := func() string {
 				return selectText(t, db, `SELECT string_agg(concat_ws(' ', c.relname, c.relkind, a.attname, a.atttypid, a.attcollation, obj_description(c.oid)), e'\n' ORDER BY c.relname, a.attnum)
 					FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace`) +
@@ -146,7 +146,7 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 			if got := describe(); got != want {
 				t.Errorf("after the failure there is\n%s\nwant\n%s", got, want)
 			}
-			mustExec(t, db, "DROP FUNCTION agent_checkpoints_save_2")
+			mustExec(t, db, "DROP FUNCTION agent_checkpoints_save_3")
 			b := openReady(t, dsn)
 			mustSave(t, b, save("a", `{"n": 2}`))
 		})
@@ -193,7 +193,8 @@ func TestToleratedTables(t *testing.T) {
 		{"a comment of one's own", `COMMENT ON TABLE agent_checkpoints_history IS 'Older versions of checkpoints; schema of ours'`},
 		{"columns and indexes for analytics", `ALTER TABLE agent_checkpoints ADD COLUMN step int GENERATED ALWAYS AS ((state->>'step')::int) STORED, ADD COLUMN note text, ADD COLUMN tenant int NOT NULL DEFAULT 0;
 			CREATE INDEX ON agent_checkpoints (updated_at); CREATE INDEX ON agent_checkpoints USING gin (state)`},
-		{"function gone", `DROP FUNCTION agent_checkpoints_save_2`},
+		{"function gone", `DROP FUNCTION agent_checkpoints_save_3`},
+		{"chains gone", `DROP TABLE agent_checkpoints_chains`},
 		{"history gone", `DROP TABLE agent_checkpoints_history`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,7 +220,7 @@ func TestTableDroppedWhileInUse(t *testing.T) {
 	dsn := testserver.Postgres(t)
 	b := openReady(t, dsn)
 	mustSave(t, b, save("thread", `1`))
-	mustExec(t, plain(t, dsn), `DROP TABLE agent_checkpoints_history, agent_checkpoints`)
+	mustExec(t, plain(t, dsn), `DROP TABLE agent_checkpoints_chains, agent_checkpoints_history, agent_checkpoints`)
 	if _, err := load(t.Context(), b, "thread"); !errors.Is(err, driver.ErrNotFound) {
 		t.Errorf("Load: got %v, want ErrNotFound", err)
 	}
@@ -250,15 +251,15 @@ func TestTableNames(t *testing.T) {
 			if got := selectText(t, db, "SELECT state::text FROM "+name.String()); got != `{"of": 2}` {
 				t.Errorf("the table holds %s", got)
 			}
-			mustExec(t, db, "DROP TABLE "+name.sibling(historySuffix)+", "+name.String())
+			mustExec(t, db, "DROP TABLE "+name.sibling(chainsSuffix)+", "+name.sibling(historySuffix)+", "+name.String())
 			mustExec(t, db, Schema(Config{Table: name.String()}))
 			if err := b.Delete(t.Context(), driver.DeleteRequest{Key: key("thread")}); err != nil {
 				t.Errorf("with a table by Schema: %v", err)
 			}
 		})
 	}
-	if got := selectText(t, db, `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace <> 'information_schema'::regnamespace AND relname !~ '^(pg|sql)_'`); got != "30" {
-		t.Errorf("%s tables, want 30", got)
+	if got := selectText(t, db, `SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace <> 'information_schema'::regnamespace AND relname !~ '^(pg|sql)_'`); got != "45" {
+		t.Errorf("%s tables, want 45", got)
 	}
 }
 

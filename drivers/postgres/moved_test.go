@@ -12,7 +12,7 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
-const functionDigest = "0c32ac6bbd5e5763"
+const functionDigest = "c9322d2a987a4662"
 
 // TestFunctionHasItsOwnName: a program of another release may use the database at
 // the same time, and each must find its own function. A change
@@ -117,7 +117,8 @@ func TestTablesExchanged(t *testing.T) {
 			t.Errorf("%s handle: got %v, want ErrInvalid that names the history", name, err)
 		}
 	}
-	mustExec(t, db, `ALTER TABLE used_history RENAME TO kept_history; ALTER TABLE old_history RENAME TO used_history`)
+	mustExec(t, db, `ALTER TABLE used_history RENAME TO kept_history; ALTER TABLE old_history RENAME TO used_history;
+		ALTER TABLE used_chains RENAME TO kept_chains; ALTER TABLE old_chains RENAME TO used_chains`)
 	for name, b := range map[string]*backend{"open": used, "new": open(t, words(dsn, "table_name=used"))} {
 		logged(t, b, name, 2)
 		if n := len(history(t, b, "of old")); n != 2 {
@@ -153,7 +154,7 @@ func TestRowLevelSecurity(t *testing.T) {
 	mustSave(t, openReady(t, dsn), save("thread", `1`))
 	role := "rls_" + selectText(t, db, "SELECT current_database()")
 	mustExec(t, db, `CREATE ROLE "`+role+`" LOGIN PASSWORD 'x'`, `CREATE ROLE "`+role+`_group"`, `GRANT "`+role+`_group" TO "`+role+`"`,
-		`GRANT USAGE ON SCHEMA public TO "`+role+`"; GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history TO "`+role+`"`)
+		`GRANT USAGE ON SCHEMA public TO "`+role+`"; GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, agent_checkpoints_history, agent_checkpoints_chains TO "`+role+`"`)
 	t.Cleanup(func() {
 		plain(t, dsn).Exec(`DROP OWNED BY "` + role + `", "` + role + `_group"; DROP ROLE "` + role + `", "` + role + `_group"`)
 	})
@@ -167,6 +168,8 @@ func TestRowLevelSecurity(t *testing.T) {
 		{"with a policy for a group", `CREATE POLICY ours ON agent_checkpoints TO "` + role + `_group" USING (true)`, false},
 		{"on the history", `ALTER TABLE agent_checkpoints_history ENABLE ROW LEVEL SECURITY`, true},
 		{"with a policy for all", `CREATE POLICY ours ON agent_checkpoints_history USING (true)`, false},
+		{"on the chains", `ALTER TABLE agent_checkpoints_chains ENABLE ROW LEVEL SECURITY`, true},
+		{"with a policy there", `CREATE POLICY ours ON agent_checkpoints_chains USING (true)`, false},
 	} {
 		mustExec(t, db, tt.change)
 		b := open(t, as(t, dsn, role, "x"))

@@ -83,6 +83,7 @@ var (
 	_ driver.Finder          = (*backend)(nil)
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
+	_ driver.Patcher         = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
@@ -138,6 +139,11 @@ func (b *backend) Ping(ctx context.Context) error {
 
 // Save implements driver.Backend.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+	return b.SavePatch(ctx, driver.PatchRequest{SaveRequest: req})
+}
+
+// SavePatch implements driver.Patcher.
+func (b *backend) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	o, err := b.begin(ctx)
 	if err != nil {
 		return driver.Info{Key: req.Key, ID: req.ID}, err

@@ -39,6 +39,8 @@ func TestRoundTrips(t *testing.T) {
 				req.Keep = keep
 				return req
 			}
+			must(chained(ctx, b, "chain", 1, 0, 2))
+			chain := int64(1) // its latest version
 			var latest driver.Info
 			for _, op := range []struct {
 				name string
@@ -68,6 +70,17 @@ func TestRoundTrips(t *testing.T) {
 				{"save if exists", func() { conditional("cas", driver.Match{Exists: true}, nil) }, 1},
 				{"conflict of versions", func() { conditional("cas", driver.Match{Version: 1 << 40}, driver.ErrConflict) }, 1},
 				{"conflict on absence", func() { conditional("cas", driver.Match{Absent: true}, driver.ErrConflict) }, 1},
+				{"patch", func() { chain++; must(chained(ctx, b, "chain", chain, 1, 2)) }, 1},
+				{"refused patch", func() {
+					if err := chained(ctx, b, "chain", 99, 1, 2); err != driver.ErrBase {
+						t.Fatalf("got %v, want ErrBase", err)
+					}
+				}, 1},
+				{"load of a patch", func() {
+					if cp, err := load(ctx, b, "chain"); err != nil || int64(len(cp.Links)) != chain-1 {
+						t.Fatalf("got %d links, %v, want %d", len(cp.Links), err, chain-1)
+					}
+				}, 1},
 				{"load", func() { _, err := load(ctx, b, "thread"); must(err) }, 1},
 				{"load of a large state", func() {
 					req := save("large", string(make([]byte, 1<<20)))

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -16,16 +17,16 @@ import (
 // PostgreSQL limits to a gigabyte.
 const maxPayload = 1<<30 - 1<<20
 
-// save writes a checkpoint.
-func (o operation) save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+// save writes a checkpoint, whole or as a patch, whose Base is not 0.
+func (o operation) save(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	asked := driver.Info{Key: req.Key, ID: req.ID}
 	r := saveResult{info: driver.Info{
-		Key: req.Key, ID: req.ID, Size: len(req.Payload), Encoding: req.Encoding,
+		Key: req.Key, ID: req.ID, Size: len(req.Payload), Encoding: req.Encoding, Base: req.Base,
 		Metadata: backends.CloneMetadata(req.Metadata), SavedAt: req.Now, ExpiresAt: req.ExpiresAt,
 	}}
 	metadata := sqlstore.EncodeMetadata(req.Metadata)
 	var err error
-	if req.Keep == 1 && req.Match == (driver.Match{}) {
+	if req.Digest == "" && req.Keep == 1 && req.Match == (driver.Match{}) {
 		err = o.put(ctx, "save-plain", req.Payload, req.Encoding, r.readPlain, func(state, payload any) []any {
 			return []any{
 				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
@@ -33,18 +34,25 @@ func (o operation) save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 			}
 		})
 	}
-	if err == nil && r.outcome == "" {
+	args := func(state, payload any, link ...any) []any {
+		return append([]any{
+			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+			metadata, req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
+			req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), nil, nil,
+		}, link...)
+	}
+	switch {
+	case err != nil || r.outcome != "":
+	case req.Digest != "":
+		err = o.putLink(ctx, req, r.read, args)
+	default:
 		err = o.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
-			return []any{
-				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
-				metadata, req.Now, req.Now, nullTime(req.ExpiresAt), int64(req.Keep),
-				req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), nil, nil,
-			}
+			return args(state, payload, nil, nil, nil, nil, nil)
 		})
 	}
 	switch {
 	case errors.As(err, new(errLost)) && !o.closed.Load() && backends.Ended(ctx) == nil:
-		if info, found := o.known(ctx, req); found {
+		if info, found := o.known(ctx, req.SaveRequest); found {
 			return info, nil
 		}
 		return asked, err
@@ -52,6 +60,26 @@ func (o operation) save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 		return asked, err
 	}
 	return r.result()
+}
+
+// putLink saves a payload into the table of chains. docs/design.md, "Incremental
+// saves".
+func (o operation) putLink(ctx context.Context, req driver.PatchRequest, rows func(*sql.Rows) error, args func(state, payload any, link ...any) []any) error {
+	if len(req.Payload) > maxPayload {
+		return tooLarge(req.Payload)
+	}
+	link := req.Payload
+	if link == nil {
+		link = []byte{} // nil would be NULL
+	}
+	return o.run(ctx, statement{name: "save", rows: rows, args: args(
+		strconv.FormatInt(req.Base, 10), []byte{},
+		req.Digest, req.Base, link, nullText(req.Previous.ID), nullText(req.Previous.Digest),
+	)})
+}
+
+func tooLarge(payload []byte) error {
+	return fmt.Errorf("%w: it has %d bytes, and PostgreSQL holds at most %d", driver.ErrTooLarge, len(payload), maxPayload)
 }
 
 // importCheckpoint takes a checkpoint over as it is.
@@ -62,6 +90,7 @@ func (o operation) importCheckpoint(ctx context.Context, req driver.ImportReques
 			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
 			false, false, nil, nil, req.Version, req.CreatedAt,
+			nil, nil, nil, nil, nil,
 		}
 	})
 	if err == nil {
@@ -77,7 +106,7 @@ func (o operation) rewrite(ctx context.Context, req driver.RewriteRequest) error
 	for range 2 {
 		var n int64
 		err := o.put(ctx, "rewrite", req.Payload, req.Encoding, one(&n), func(state, payload any) []any {
-			return []any{req.Namespace, req.Thread, req.Now, req.Version, req.ID, state, payload, len(req.Payload), req.Encoding}
+			return []any{req.Namespace, req.Thread, req.Now, req.Version, req.ID, state, payload, len(req.Payload), req.Encoding, nullText(req.Digest)}
 		})
 		if err != nil || n > 0 {
 			return err
@@ -90,7 +119,7 @@ func (o operation) rewrite(ctx context.Context, req driver.RewriteRequest) error
 // it, and everything else as bytes, beside a JSON null.
 func (o operation) put(ctx context.Context, name string, payload []byte, encoding string, rows func(*sql.Rows) error, args func(state, payload any) []any) error {
 	if len(payload) > maxPayload {
-		return fmt.Errorf("%w: it has %d bytes, and PostgreSQL holds at most %d", driver.ErrTooLarge, len(payload), maxPayload)
+		return tooLarge(payload)
 	}
 	if encoding == "json" && fitsJSONB(payload) {
 		err := o.run(ctx, statement{name: name, args: args(payload, nil), rows: rows})
@@ -171,6 +200,8 @@ func (r *saveResult) result() (driver.Info, error) {
 		return driver.Info{}, &driver.ConflictError{Current: r.info}
 	case "absent":
 		return driver.Info{}, &driver.ConflictError{}
+	case "base":
+		return driver.Info{}, driver.ErrBase
 	case "highest":
 		return driver.Info{}, backends.ErrHighestVersion
 	}

@@ -58,7 +58,7 @@ func (table) columns() []string {
 	times := func(t string) []string {
 		return []string{shown(t + ".created_at"), shown(t + ".updated_at"), "CASE WHEN " + t + ".expires_at IS NOT NULL THEN " + shown(t+".expires_at") + " END"}
 	}
-	latest, older := times("t"), times("h")
+	latest := times("t")
 	// Rows that another program wrote have no id. What stands in for one changes
 	// when such a program writes again.
 	id := "coalesce(t.id, 'row-' || (extract(epoch FROM " + latest[1] + ") * 1000000)::bigint)"
@@ -69,10 +69,26 @@ func (table) columns() []string {
 	// One version is looked up as a range in order: a planner that has no statistics
 	// yet takes that by the key, but `version = $9` by the index of ids, which then
 	// reads the whole history.
+	// The number in state is the base, where payload has no bytes: what was saved as
+	// bytes has a null there, and a long state is not looked at.
+	base := func(t string) string {
+		return "CASE WHEN octet_length(" + t + ".payload) = 0 THEN CASE WHEN jsonb_typeof(" + t + ".state) = 'number' THEN " + t + ".state::bigint END END"
+	}
+	info := func(t, id, size, metadata string) string {
+		at := times(t)
+		return t + ".thread_id, " + id + " AS id, " + t + ".version, " + size + " AS size, " + t + ".encoding, " + metadata + ", " +
+			at[0] + " AS created_at, " + at[1] + " AS updated_at, " + at[2] + " AS expires_at, coalesce(" + base(t) + ", 0) AS base"
+	}
+	const once = "CASE WHEN k.version IS NULL OR k.version = t.version THEN t.metadata END"
 	return []string{
-		"{info}", "t.thread_id, " + id + " AS id, t.version, " + size + " AS size, t.encoding, t.metadata, " +
-			latest[0] + " AS created_at, " + latest[1] + " AS updated_at, " + latest[2] + " AS expires_at, 0::bigint AS base",
-		"{old}", "h.thread_id, h.id, h.version, h.size, h.encoding, h.metadata, " + strings.Join(older, ", ") + ", 0::bigint",
+		"{info}", info("t", id, size, "t.metadata"),
+		"{info_once}", info("t", id, size, once),
+		"{old}", info("h", "h.id", "h.size", "h.metadata"),
+		"{old_once}", info("t", "t.id", "t.size", once),
+		"{base}", base("t"),
+		"{old_base}", base("h"),
+		"{link}", "SELECT l.version, l.id, l.encoding, l.base, l.digest, l.payload FROM {chains} l WHERE (" + base("t") + ") IS NOT NULL" +
+			" AND l.namespace = $1 AND l.thread_id = $2 AND l.version BETWEEN coalesce(nullif(" + base("t") + ", 0), t.version) AND t.version",
 		"{id}", id,
 		"{size}", size,
 		"{live}", live,
@@ -90,6 +106,7 @@ func (t table) words() []string {
 	words := []string{
 		"{table}", t.String(),
 		"{history}", t.sibling(historySuffix),
+		"{chains}", t.sibling(chainsSuffix),
 		"{save}", t.sibling(saveSuffix),
 	}
 	for _, suffix := range []string{expirySuffix, keySuffix, readerSuffix} {
@@ -103,7 +120,8 @@ func (t table) words() []string {
 	for i := 1; strings.Contains(t.String(), name); i++ {
 		name = fmt.Sprintf("$name%d$", i)
 	}
-	return append(words, "{body}", body, "{name}", name+t.String()+name)
+	return append(words, "{body}", body, "{name}", name+t.String()+name,
+		"{history_name}", name+t.sibling(historySuffix)+name, "{chains_name}", name+t.sibling(chainsSuffix)+name)
 }
 
 // Schema returns the SQL that makes what the driver needs, for the owner of
@@ -136,7 +154,7 @@ func (s *schema) function() string {
 // create is what makes everything where nothing is.
 func (s *schema) create() string {
 	var b strings.Builder
-	for _, part := range []string{"tables", "history", "compression", "function"} {
+	for _, part := range []string{"tables", "history", "chains", "compression", "function"} {
 		b.WriteString(strings.TrimSuffix(s.ddl.Get(part), ";"))
 		b.WriteString(";\n\n")
 	}

@@ -1,5 +1,7 @@
--- The statements of the operations, each one round trip. {table}, {history}
--- and {save} are quoted names with their schema; {info} are the columns
+-- The statements of the operations, each one round trip. {table}, {history}, {chains}
+-- and {save} are quoted names with their schema; {base} is the base of t, NULL where
+-- {chains} does not have its payload, and {link} the columns of a row of it that goes
+-- with t; {info} are the columns
 -- of sqlstore.Row read from t, {id} and {size} those that a row written by
 -- another program leaves empty; {live} says that t has not expired at $3; {name}
 -- is the table's name as a text.
@@ -18,12 +20,13 @@ ON CONFLICT (namespace, thread_id) DO UPDATE SET
 	id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
 	encoding = excluded.encoding, metadata = excluded.metadata,
 	updated_at = excluded.updated_at, expires_at = excluded.expires_at
-WHERE t.oldest = t.version AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM $3 OR t.expires_at <= $9)
+WHERE t.oldest = t.version AND {base} IS NULL AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM $3 OR t.expires_at <= $9)
 RETURNING t.version, {created}
 
 -- name: save
 -- Every other save, and an import.
-SELECT s.*, 0::bigint FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, to_regclass({name})::oid) s
+SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+	to_regclass({name})::oid)
 
 -- name: find
 SELECT {info} FROM {table} t
@@ -34,20 +37,24 @@ WHERE h.namespace = $1 AND h.thread_id = $2 AND h.id = $4
 	AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
 
 -- name: load
-SELECT {info}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END
-FROM {table} t
+-- A row for each version that this one builds on, and for itself, where {chains} has
+-- its payload; and otherwise one.
+SELECT {info_once}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END, k.*
+FROM {table} t LEFT JOIN LATERAL ({link}) k ON true
 WHERE t.namespace = $1 AND t.thread_id = $2 AND {live}
 
 -- name: load-version
-SELECT {info}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END
-FROM {table} t
+SELECT {info_once}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END, k.*
+FROM {table} t LEFT JOIN LATERAL ({link}) k ON true
 WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.version = $4
 UNION ALL
-(SELECT {old}, h.payload, CASE WHEN h.payload IS NULL THEN h.state END
-FROM {history} h
-WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4 AND $4
-	AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
-ORDER BY h.version LIMIT 1)
+SELECT {old_once}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END, k.*
+FROM (
+	SELECT h.* FROM {history} h
+	WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4 AND $4
+		AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
+	ORDER BY h.version LIMIT 1
+) t LEFT JOIN LATERAL ({link}) k ON true
 
 -- name: history
 SELECT * FROM (
@@ -67,15 +74,17 @@ SELECT * FROM (
 -- Without payloads where $11 is false. The last column is the version at which the
 -- range ends.
 SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at, p.base,
-	CASE WHEN $11::boolean THEN p.payload END, CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
+	CASE WHEN $11::boolean THEN CASE WHEN p.linked IS NULL THEN p.payload ELSE (
+		SELECT k.payload FROM {chains} k WHERE k.namespace = $1 AND k.thread_id = $2 AND k.version = p.version AND k.id = p.id) END END,
+	CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
 FROM (
 	SELECT v.*, row_number() OVER w AS place, sum(v.size) OVER w AS bytes
 	FROM (
-		SELECT {info}, t.payload, t.state, least($5::bigint, t.version) AS edge
+		SELECT {info}, t.payload, t.state, {base} AS linked, least($5::bigint, t.version) AS edge
 		FROM {table} t
 		WHERE {life} AND t.version BETWEEN $4::bigint AND $5::bigint
 		UNION ALL
-		(SELECT {old}, h.payload, h.state, least($5::bigint, t.version)
+		(SELECT {old}, h.payload, h.state, {old_base}, least($5::bigint, t.version)
 		FROM {history} h JOIN {table} t ON {life}
 		WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4::bigint AND $5::bigint
 		ORDER BY h.version LIMIT $6::integer)
@@ -88,15 +97,17 @@ ORDER BY p.version
 -- name: versions-newest
 -- The same, the newest first.
 SELECT p.thread_id, p.id, p.version, p.size, p.encoding, p.metadata, p.created_at, p.updated_at, p.expires_at, p.base,
-	CASE WHEN $11::boolean THEN p.payload END, CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
+	CASE WHEN $11::boolean THEN CASE WHEN p.linked IS NULL THEN p.payload ELSE (
+		SELECT k.payload FROM {chains} k WHERE k.namespace = $1 AND k.thread_id = $2 AND k.version = p.version AND k.id = p.id) END END,
+	CASE WHEN $11::boolean AND p.payload IS NULL THEN p.state END, p.edge
 FROM (
 	SELECT v.*, row_number() OVER w AS place, sum(v.size) OVER w AS bytes
 	FROM (
-		SELECT {info}, t.payload, t.state, greatest($4::bigint, t.oldest) AS edge
+		SELECT {info}, t.payload, t.state, {base} AS linked, greatest($4::bigint, t.oldest) AS edge
 		FROM {table} t
 		WHERE {life} AND t.version BETWEEN $4::bigint AND $5::bigint
 		UNION ALL
-		(SELECT {old}, h.payload, h.state, greatest($4::bigint, t.oldest)
+		(SELECT {old}, h.payload, h.state, {old_base}, greatest($4::bigint, t.oldest)
 		FROM {history} h JOIN {table} t ON {life}
 		WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4::bigint AND $5::bigint
 		ORDER BY h.version DESC LIMIT $6::integer)
@@ -175,17 +186,36 @@ WITH expired AS (
 SELECT count(*) FROM gone
 
 -- name: rewrite
+-- The payload is $6 or $7, and its digest $10, NULL for none. Where {chains} has it, or
+-- is to have it for its digest, the row stays, or becomes, what says so. A version that is
+-- invisible is in {chains} alone.
 WITH latest AS (
-	UPDATE {table} t SET state = $6::text::jsonb, payload = $7::bytea, size = $8::integer, encoding = $9::text
+	UPDATE {table} t SET
+		state = CASE WHEN {base} IS NOT NULL THEN t.state WHEN $10::text IS NOT NULL THEN '0' ELSE $6::text::jsonb END,
+		payload = CASE WHEN {base} IS NOT NULL OR $10::text IS NOT NULL THEN '' ELSE $7::bytea END,
+		size = $8::integer, encoding = $9::text
 	WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.version = $4 AND {id} = $5::text
 	RETURNING 1
 ), older AS (
-	UPDATE {history} h SET state = $6::text::jsonb, payload = $7::bytea, size = $8::integer, encoding = $9::text
+	UPDATE {history} h SET
+		state = CASE WHEN {old_base} IS NOT NULL THEN h.state WHEN $10::text IS NOT NULL THEN '0' ELSE $6::text::jsonb END,
+		payload = CASE WHEN {old_base} IS NOT NULL OR $10::text IS NOT NULL THEN '' ELSE $7::bytea END,
+		size = $8::integer, encoding = $9::text
 	WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version = $4 AND h.id = $5::text
 		AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
 	RETURNING 1
+), linked AS (
+	UPDATE {chains} k SET encoding = $9::text, digest = coalesce($10::text, ''), payload = coalesce($7::bytea, convert_to($6::text, 'UTF8'))
+	WHERE k.namespace = $1 AND k.thread_id = $2 AND k.version = $4 AND k.id = $5::text AND (
+		EXISTS (SELECT FROM latest) OR EXISTS (SELECT FROM older)
+		OR EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.oldest > $4))
+	RETURNING 1
+), added AS (
+	INSERT INTO {chains} (namespace, thread_id, version, id, base, encoding, digest, payload)
+	SELECT $1, $2, $4, $5::text, 0, $9::text, $10::text, coalesce($7::bytea, convert_to($6::text, 'UTF8'))
+	WHERE $10::text IS NOT NULL AND NOT EXISTS (SELECT FROM linked) AND (EXISTS (SELECT FROM latest) OR EXISTS (SELECT FROM older))
 )
-SELECT (SELECT count(*) FROM latest) + (SELECT count(*) FROM older)
+SELECT greatest((SELECT count(*) FROM linked), (SELECT count(*) FROM latest) + (SELECT count(*) FROM older))
 
 -- name: look
 -- What there is by the name of the table, in one row. The catalogs
@@ -207,14 +237,16 @@ SELECT
 		FROM unnest(k.conkey) WITH ORDINALITY p (attnum, place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.attnum), ''),
 	EXISTS (SELECT FROM pg_class i WHERE i.relnamespace = n.oid AND i.relname = $4::text AND i.relkind = 'i'),
 	coalesce(h.relkind::text, ''),
+	coalesce(chains.relkind::text, ''),
 	coalesce(obj_description(h.oid, 'pg_class'), ''),
 	EXISTS (SELECT FROM pg_constraint r WHERE r.conrelid = h.oid AND r.contype = 'f' AND r.confrelid = c.oid AND r.confdeltype = 'c'),
+	EXISTS (SELECT FROM pg_constraint r WHERE r.conrelid = chains.oid AND r.contype = 'f' AND r.confrelid = c.oid AND r.confdeltype = 'c'),
 	coalesce((
 		SELECT encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex')
-		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 19), ''),
-	coalesce(row_security_active(c.oid), false) OR coalesce(row_security_active(h.oid), false),
+		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 24), ''),
+	coalesce(row_security_active(c.oid), false) OR coalesce(row_security_active(h.oid), false) OR coalesce(row_security_active(chains.oid), false),
 	NOT EXISTS (
-		SELECT FROM unnest(ARRAY[c.oid, h.oid]) s (oid)
+		SELECT FROM unnest(ARRAY[c.oid, h.oid, chains.oid]) s (oid)
 		WHERE row_security_active(s.oid) AND NOT EXISTS (
 			SELECT FROM pg_policy y WHERE y.polrelid = s.oid
 				AND CASE WHEN 0 = ANY (y.polroles) THEN true ELSE (SELECT bool_or(pg_has_role(m.role, 'USAGE')) FROM unnest(y.polroles) m (role)) END))
@@ -223,3 +255,4 @@ LEFT JOIN pg_class c ON c.oid = r.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
 LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = $3::text
+LEFT JOIN pg_class chains ON chains.relnamespace = n.oid AND chains.relname = $6::text

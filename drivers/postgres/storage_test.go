@@ -52,7 +52,7 @@ func TestStorage(t *testing.T) {
 	if want := threads * (rounds - 1); ins != want || upd != 0 || del != want-threads*(keep-1) {
 		t.Errorf("the history has had %d rows inserted, %d updated and %d deleted, want %d, none and %d", ins, upd, del, want, want-threads*(keep-1))
 	}
-	if got := selectText(t, db, "SELECT string_agg(attcompression::text, '' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute WHERE attname IN ('state', 'payload') AND attrelid::regclass::text LIKE 'agent_checkpoints%' AND attnum > 0"); got != "llll" &&
+	if got := selectText(t, db, "SELECT string_agg(attcompression::text, '' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute WHERE attname IN ('state', 'payload') AND attrelid::regclass::text LIKE 'agent_checkpoints%' AND attnum > 0"); got != "lllll" &&
 		selectText(t, db, "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'") == "true" {
 		t.Errorf("the states are compressed by %q, want lz4 everywhere", got)
 	}
@@ -67,6 +67,7 @@ func TestPlans(t *testing.T) {
 	mustExec(t, db, `INSERT INTO agent_checkpoints (thread_id, state, id, size, version, oldest, expires_at)
 		SELECT 'user-' || g, '{}', 'id-' || g, 2, 2, 1, CASE WHEN g % 100 = 0 THEN now() END FROM generate_series(1, 20000) g`,
 		`INSERT INTO agent_checkpoints_history SELECT namespace, thread_id, 1, 'old', state, payload, encoding, size, metadata, created_at, updated_at, expires_at FROM agent_checkpoints`,
+		`INSERT INTO agent_checkpoints_chains SELECT namespace, thread_id, 1, 'old', 0, encoding, 'digest', '' FROM agent_checkpoints`,
 		`ANALYZE`)
 	schema := b.schema.Load()
 	now := time.Now().UTC().Format("'2006-01-02 15:04:05Z'")
@@ -84,6 +85,7 @@ func TestPlans(t *testing.T) {
 		"delete":          {"'agents'", "'user-7'"},
 		"namespaces":      {"''", "100"},
 		"purge":           {"'agents'", now, "500"},
+		"rewrite":         {"'agents'", "'user-7'", now, "1", "'old'", "'{}'", "NULL", "2", "'json'", "'digest'"},
 	} {
 		plan := explain(t, db, filled(schema.statements.Get(name), args))
 		sorts := strings.Contains(plan, "Sort") && (name == "list" || name == "list-to-end")

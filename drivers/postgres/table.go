@@ -91,7 +91,8 @@ func (t table) sibling(suffix string) string {
 // The suffixes of what belongs to the table.
 const (
 	historySuffix = "_history" // the table of older versions
-	saveSuffix    = "_save_2"  // the function that saves; another body or other arguments get another number
+	chainsSuffix  = "_chains"  // the table of what patches build on
+	saveSuffix    = "_save_3"  // the function that saves; another body or other arguments get another number
 	expirySuffix  = "_expiry"  // the index that purging uses
 	keySuffix     = "_key"     // the unique index of a table that is being taken over
 	readerSuffix  = "_reader"  // the index for the former program of such a table

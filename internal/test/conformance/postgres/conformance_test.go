@@ -1,8 +1,10 @@
 package postgres_test
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/postgres"
@@ -21,7 +23,7 @@ func open(t testing.TB, dsn string) driver.Backend {
 	return b
 }
 
-var all = checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter")
+var all = checkpointtest.RequireAll()
 
 // TestConformance runs the suite in a database that orders text as an English
 // dictionary does, so that an order or a prefix that depends on it shows. It is
@@ -37,4 +39,12 @@ func TestConformance(t *testing.T) {
 func TestConformanceBehindPgBouncer(t *testing.T) {
 	bouncer := testserver.PgBouncer(t, testserver.Postgres(t), "default_pool_size = 5")
 	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, bouncer.URL) }, all)
+}
+
+// TestConformanceIncremental runs the cases about stores again, with patches wherever
+// a state is large enough.
+func TestConformanceIncremental(t *testing.T) {
+	dsn := testserver.Postgres(t)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, dsn) }, all, checkpointtest.Options(checkpoint.WithIncremental()),
+		checkpointtest.Cases(func(name string) bool { return strings.HasPrefix(name, "Store/") }))
 }
