@@ -85,9 +85,10 @@ func postgresDeployment(direct, dsn string) *deployment {
 		damage: damageSQL("postgres", direct, map[string][]string{
 			"agent_checkpoints":         {"state", "created_at", "version", "oldest", "id", "payload", "encoding", "size", "metadata", "expires_at"},
 			"agent_checkpoints_history": {"version", "id", "state", "payload", "encoding", "size", "metadata", "expires_at"},
+			"agent_checkpoints_chains":  {"version", "id", "base", "encoding", "digest", "payload"},
 		}),
 		stored: func(t testing.TB) int {
-			return countRows(t, "postgres", direct, `SELECT (SELECT count(*) FROM agent_checkpoints) + (SELECT count(*) FROM agent_checkpoints_history)`)
+			return countRows(t, "postgres", direct, `SELECT (SELECT count(*) FROM agent_checkpoints) + (SELECT count(*) FROM agent_checkpoints_history) + (SELECT count(*) FROM agent_checkpoints_chains)`)
 		},
 		faults: []fault{{name: "sessions terminated", strike: func(ctx context.Context, r *rand.Rand, _ string) {
 			db, err := sql.Open("postgres", direct)

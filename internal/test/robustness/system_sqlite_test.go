@@ -17,8 +17,13 @@ func startSQLite(t testing.TB) *deployment {
 		driver: "sqlite",
 		dsn:    path,
 		fresh:  func(t testing.TB) string { return filepath.Join(t.TempDir(), "fresh.db") },
-		stored: func(t testing.TB) int { return countRows(t, "sqlite", path, "SELECT count(*) FROM agent_checkpoints") },
-		damage: damageSQL("sqlite", path, map[string][]string{"agent_checkpoints": {"key", "version", "latest", "id", "encoding", "size", "metadata", "created_at", "saved_at", "expires_at", "state"}}),
+		stored: func(t testing.TB) int {
+			return countRows(t, "sqlite", path, "SELECT (SELECT count(*) FROM agent_checkpoints) + (SELECT count(*) FROM agent_checkpoints_chains)")
+		},
+		damage: damageSQL("sqlite", path, map[string][]string{
+			"agent_checkpoints":        {"key", "version", "latest", "id", "encoding", "size", "metadata", "created_at", "saved_at", "expires_at", "state"},
+			"agent_checkpoints_chains": {"version", "id", "base", "encoding", "digest", "payload"},
+		}),
 		faults: []fault{{name: "locked by another", strike: func(ctx context.Context, r *rand.Rand, _ string) {
 			db, err := sql.Open("sqlite", "file:"+path+"?_txlock=immediate&_pragma=busy_timeout(5000)")
 			if err != nil {
