@@ -129,7 +129,7 @@ DECLARE
 	kept bigint;  -- the oldest version that is kept from now on
 	goes_on boolean;                -- whether this version follows the latest one
 	unlinked boolean := false;      -- whether a version is dropped whose payload is in the table of chains
-	needed bigint;                  -- the lowest version that stays in it
+	needed bigint;                  -- the lowest version that stays in it, as a base
 BEGIN
 	IF to_regclass({name})::oid IS DISTINCT FROM p_table THEN
 		r_outcome := 'moved';
@@ -226,12 +226,17 @@ BEGIN
 		kept := r_version;
 		unlinked := c.base IS NOT NULL;
 	END IF;
-	IF c.oldest < c.version AND (NOT live OR kept > c.oldest) THEN
+	IF goes_on AND c.oldest < c.version AND kept = c.oldest + 1 THEN -- one version goes, as mostly
+		DELETE FROM {history} h
+		WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version = c.oldest
+		RETURNING {old_base} INTO needed;
+		unlinked := needed IS NOT NULL;
+	ELSIF c.oldest < c.version AND (NOT live OR kept > c.oldest) THEN
 		WITH gone AS (
 			DELETE FROM {history} h
 			WHERE h.namespace = p_namespace AND h.thread_id = p_thread AND h.version < CASE WHEN live THEN kept ELSE c.version END
-			RETURNING {old_base} IS NOT NULL AS linked)
-		SELECT unlinked OR coalesce(bool_or(g.linked), false) INTO unlinked FROM gone g;
+			RETURNING {old_base} AS base)
+		SELECT unlinked OR count(g.base) > 0 INTO unlinked FROM gone g;
 	END IF;
 	IF unlinked AND NOT goes_on THEN
 		DELETE FROM {chains} k WHERE k.namespace = p_namespace AND k.thread_id = p_thread;
