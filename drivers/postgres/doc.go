@@ -127,7 +127,8 @@
 // Save, Load, LoadVersion, Find, Stat, Delete and Ping are one statement and one round
 // trip each, history and conditions included; so are each page of List, History and
 // Versions and each batch of Purge and DeletePrefix. (A save that keeps one version takes two once, on
-// a thread whose history it drops.) A connection prepares a statement when it uses
+// a thread whose history it drops, and a load two when the handle has not met or saved
+// a state in patches for a while.) A connection prepares a statement when it uses
 // it first, which takes one more. Opening a connection takes about five round trips,
 // and two more to a server without TLS unless sslmode=disable is given.
 //

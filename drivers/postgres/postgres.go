@@ -71,6 +71,7 @@ type backend struct {
 	warned struct{ unverified, policies sync.Once }
 
 	schema atomic.Pointer[schema] // nil until the database was found ready
+	chains atomic.Int64           // how many loads ask for chains at once
 	closed atomic.Bool
 }
 

@@ -81,6 +81,11 @@ func TestRoundTrips(t *testing.T) {
 						t.Fatalf("got %d links, %v, want %d", len(cp.Links), err, chain-1)
 					}
 				}, 1},
+				{"load of a patch by a handle that has not met one", func() {
+					b.chains.Store(0)
+					_, err := load(ctx, b, "chain")
+					must(err)
+				}, 2},
 				{"load", func() { _, err := load(ctx, b, "thread"); must(err) }, 1},
 				{"load of a large state", func() {
 					req := save("large", string(make([]byte, 1<<20)))

@@ -72,6 +72,7 @@ func (o operation) putLink(ctx context.Context, req driver.PatchRequest, rows fu
 	if link == nil {
 		link = []byte{} // nil would be NULL
 	}
+	o.chains.Store(chainLoads)
 	return o.run(ctx, statement{name: "save", rows: rows, args: args(
 		strconv.FormatInt(req.Base, 10), []byte{},
 		req.Digest, req.Base, link, nullText(req.Previous.ID), nullText(req.Previous.Digest),

@@ -37,13 +37,29 @@ WHERE h.namespace = $1 AND h.thread_id = $2 AND h.id = $4
 	AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
 
 -- name: load
+SELECT {info}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END
+FROM {table} t
+WHERE t.namespace = $1 AND t.thread_id = $2 AND {live}
+
+-- name: load-version
+SELECT {info}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END
+FROM {table} t
+WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.version = $4
+UNION ALL
+(SELECT {old}, h.payload, CASE WHEN h.payload IS NULL THEN h.state END
+FROM {history} h
+WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version BETWEEN $4 AND $4
+	AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
+ORDER BY h.version LIMIT 1)
+
+-- name: load-chain
 -- A row for each version that this one builds on, and for itself, where {chains} has
 -- its payload; and otherwise one.
 SELECT {info_once}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END, k.*
 FROM {table} t LEFT JOIN LATERAL ({link}) k ON true
 WHERE t.namespace = $1 AND t.thread_id = $2 AND {live}
 
--- name: load-version
+-- name: load-chain-version
 SELECT {info_once}, t.payload, CASE WHEN t.payload IS NULL THEN t.state END, k.*
 FROM {table} t LEFT JOIN LATERAL ({link}) k ON true
 WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.version = $4

@@ -72,20 +72,22 @@ func TestPlans(t *testing.T) {
 	schema := b.schema.Load()
 	now := time.Now().UTC().Format("'2006-01-02 15:04:05Z'")
 	for name, args := range map[string][]string{
-		"load":            {"'agents'", "'user-7'", now},
-		"load-version":    {"'agents'", "'user-7'", now, "1"},
-		"find":            {"'agents'", "'user-7'", now, "'old'"},
-		"versions":        {"'agents'", "'user-7'", now, "1", "9", "100", "1000", now, "7", "'id'", "true"},
-		"versions-newest": {"'agents'", "'user-7'", now, "1", "9", "100", "1000", "NULL", "NULL", "NULL", "true"},
-		"delete-if":       {"'agents'", "'user-7'", now, "'id'", "NULL"},
-		"delete-prefix":   {"'agents'", "'user-7'", now, "'user-8'", "500"},
-		"list":            {"'agents'", "'user-7'", now, "'user-8'", "100"},
-		"list-to-end":     {"'agents'", "'user-7'", now, "100"},
-		"history":         {"'agents'", "'user-7'", now, "9", "100"},
-		"delete":          {"'agents'", "'user-7'"},
-		"namespaces":      {"''", "100"},
-		"purge":           {"'agents'", now, "500"},
-		"rewrite":         {"'agents'", "'user-7'", now, "1", "'old'", "'{}'", "NULL", "2", "'json'", "'digest'"},
+		"load":               {"'agents'", "'user-7'", now},
+		"load-version":       {"'agents'", "'user-7'", now, "1"},
+		"find":               {"'agents'", "'user-7'", now, "'old'"},
+		"load-chain":         {"'agents'", "'user-7'", now},
+		"load-chain-version": {"'agents'", "'user-7'", now, "1"},
+		"versions":           {"'agents'", "'user-7'", now, "1", "9", "100", "1000", now, "7", "'id'", "true"},
+		"versions-newest":    {"'agents'", "'user-7'", now, "1", "9", "100", "1000", "NULL", "NULL", "NULL", "true"},
+		"delete-if":          {"'agents'", "'user-7'", now, "'id'", "NULL"},
+		"delete-prefix":      {"'agents'", "'user-7'", now, "'user-8'", "500"},
+		"list":               {"'agents'", "'user-7'", now, "'user-8'", "100"},
+		"list-to-end":        {"'agents'", "'user-7'", now, "100"},
+		"history":            {"'agents'", "'user-7'", now, "9", "100"},
+		"delete":             {"'agents'", "'user-7'"},
+		"namespaces":         {"''", "100"},
+		"purge":              {"'agents'", now, "500"},
+		"rewrite":            {"'agents'", "'user-7'", now, "1", "'old'", "'{}'", "NULL", "2", "'json'", "'digest'"},
 	} {
 		plan := explain(t, db, filled(schema.statements.Get(name), args))
 		sorts := strings.Contains(plan, "Sort") && (name == "list" || name == "list-to-end")

@@ -39,6 +39,9 @@ func (r *Row) Dest(more ...any) []any {
 	}, more...)
 }
 
+// Size returns the size of the payload as it was scanned.
+func (r *Row) Size() int64 { return int64(r.size) }
+
 // Info returns what was scanned. The metadata is the caller's own. With an error
 // it holds what is known.
 func (r *Row) Info(namespace string) (driver.Info, error) {
