@@ -24,7 +24,8 @@ type database struct {
 	busyTimeout time.Duration
 	closed      <-chan struct{} // closed with the backend
 	file        *dataFile       // nil unless the driver has opened it
-	frozen      *frozen         // nil unless the file can only be read, with care
+	space       func(path string) (free int64, known bool)
+	frozen      *frozen // nil unless the file can only be read, with care
 
 	write, read *sql.DB       // the same one where a database is a single connection
 	owned       bool          // whether closing the database closes them
@@ -45,6 +46,7 @@ func (b *backend) open(ctx context.Context) (*database, error) {
 		closed:      b.inflight.Closed(),
 		sql:         parseStatements(b.cfg.TableName, true),
 		schema:      parseSchema(b.cfg.TableName),
+		space:       b.space,
 	}
 	d.writer = newWriter(d, b.inflight)
 	if b.given != nil {

@@ -10,25 +10,8 @@ import (
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/backends"
-	sqlite "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 )
-
-// code returns SQLite's result code, without what extends it, or 0 if err is
-// not from SQLite.
-func code(err error) int {
-	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return 0
-}
-
-// busy reports whether err says that somebody else holds a lock, so that
-// nothing has happened and another try may succeed.
-func busy(err error) bool {
-	c := code(err)
-	return c == codes.SQLITE_BUSY || c == codes.SQLITE_LOCKED || c == codes.SQLITE_PROTOCOL
-}
 
 // explain turns an error of database/sql or SQLite into one of package driver
 // that says what to do. SQLite's own text, which names codes, tables and
@@ -46,8 +29,11 @@ func (d *database) explain(ctx context.Context, err error) error {
 	switch code(err) {
 	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED, codes.SQLITE_PROTOCOL:
 		advice = fmt.Sprintf("another process has held the lock on %s for %v", d.name, d.busyTimeout)
+		if !d.owned { // whose connections have a busy_timeout of their own, and may have waited for longer
+			advice = fmt.Sprintf("somebody else holds the lock on %s, for longer than the BusyTimeout of %v and the pool's own busy_timeout", d.name, d.busyTimeout)
+		}
 	case codes.SQLITE_FULL:
-		advice = fmt.Sprintf("no space is left for %s: free some and save again; what was saved before is intact", d.name)
+		advice = d.noSpace("for")
 	case codes.SQLITE_READONLY:
 		advice = fmt.Sprintf("%s cannot be written: give this user the right to write to the file and to its folder, where SQLite keeps files beside it", d.name)
 	case codes.SQLITE_CANTOPEN, codes.SQLITE_PERM:
@@ -73,14 +59,6 @@ func (d *database) explain(ctx context.Context, err error) error {
 		}
 	}
 	return fmt.Errorf("%w: %s (%w)", kind, advice, err)
-}
-
-// contradicts reports whether a row that is already there stands in the way of
-// one that the driver's own transaction found to be the next: somebody else has
-// changed the rows. Triggers of somebody's own refuse with another code.
-func contradicts(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE || e.Code() == codes.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
 // whyNotOpened looks for the reason that SQLite does not tell.

@@ -175,6 +175,7 @@ func TestDamage(t *testing.T) {
 		load, save    string // the errors
 	}{
 		{"state", "'secret'", damaged + `version 1 of thread "bad" has 6 bytes and should have 2`, ""},
+		{"state", `'{"step": 2}'`, damaged + `version 1 of thread "bad" has 11 bytes and should have 2; it was edited in the file by hand: take that back, set the column size to the bytes of the state, or remove the row, and edit states with checkpoint edit`, ""},
 		{"state", "x''", damaged + `version 1 of thread "bad" has 0 bytes and should have 2`, ""},
 		{"metadata", "'secret'", damaged + `its metadata is not a JSON object of strings`, ""},
 		{"size", "'secret'", damaged + `a column that should hold an integer holds a string`, ""},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/backends"
+	codes "modernc.org/sqlite/lib"
 )
 
 // SQLite has one writer at a time, and a durable commit waits for the disk. So
@@ -28,6 +29,7 @@ const noPayload = -1
 type writer struct {
 	db       *database
 	inflight *backends.Inflight
+	overfull bool // the disk was full and the log could not be emptied yet; the goroutine's own
 
 	mu      sync.Mutex // guards what follows, and the fields of writes and batches that say so
 	queue   []*write
@@ -54,6 +56,14 @@ type batch struct {
 	cancel  context.CancelFunc
 	waiting int // guarded by writer.mu
 	writes  []*write
+}
+
+// bytes returns the size of the payloads in the batch.
+func (b *batch) bytes() (n int) {
+	for _, op := range b.writes {
+		n += max(op.bytes, 0)
+	}
+	return n
 }
 
 func newWriter(d *database, inflight *backends.Inflight) *writer {
@@ -192,9 +202,26 @@ func (w *writer) alone(op *write) *batch {
 
 // attempt runs the batch in one transaction, again as long as another process
 // holds the lock. Writes whose time for that is over leave the batch.
+//
+// A large batch starts with an empty log, and is refused where the disk has no room
+// for it. After one that has filled the disk all the same the log is emptied, at once
+// or as soon as no reader is in it: what it has written there would stay.
 func (w *writer) attempt(b *batch) error {
+	bytes := b.bytes()
+	large := bytes >= largeBatch
+	if (w.overfull || large) && w.db.fold(b.ctx) {
+		w.overfull = false
+	}
+	if large {
+		if err := w.db.checkSpace(bytes); err != nil {
+			return err
+		}
+	}
 	for n := 0; ; n++ {
 		err := w.once(b)
+		if large && code(err) == codes.SQLITE_FULL {
+			w.overfull = !w.db.fold(b.ctx)
+		}
 		if !busy(err) {
 			return err
 		}

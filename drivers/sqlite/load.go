@@ -62,7 +62,7 @@ func (d *database) load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	}
 	info.Thread = req.Thread
 	if len(state) != info.Size {
-		return driver.Checkpoint{}, wrongSize(info, len(state))
+		return driver.Checkpoint{}, wrongSize(info, state)
 	}
 	return driver.Checkpoint{Info: info, Payload: state, Digest: string(digest)}, nil
 }

@@ -32,10 +32,14 @@ func (Driver) Open(dsn string) (driver.Backend, error) {
 // ExampleDSN implements driver.Exampler.
 func (Driver) ExampleDSN(name string) string { return name + ":agents.db?history=20" }
 
-// New returns a backend on a database that the caller has opened with
-// modernc.org/sqlite, and closes after the backend. Of cfg it uses TableName
-// and BusyTimeout; when TableName is not allowed, every operation returns
-// ErrInvalid.
+// New returns a backend on a database that the caller has opened, and closes after
+// the backend. Of cfg it uses TableName and BusyTimeout; when TableName is not
+// allowed, every operation returns ErrInvalid.
+//
+// The pool may be of any SQLite library that is a driver of database/sql, such as
+// modernc.org/sqlite, github.com/mattn/go-sqlite3 and github.com/ncruces/go-sqlite3,
+// whose error codes are understood. Its connections may have a busy_timeout of their
+// own; a lock is waited for until both that and BusyTimeout are over.
 //
 // What the driver sets on a database of its own, the caller sets in the DSN
 // given to sql.Open:
@@ -61,6 +65,8 @@ type backend struct {
 	database atomic.Pointer[database] // nil until the first operation has opened it
 	opening  chan struct{}            // holds one token, which the operation that opens the database has taken
 	log      *slog.Logger
+
+	space func(path string) (free int64, known bool) // what the disk of a file has left for this user
 }
 
 var (
@@ -85,7 +91,7 @@ func newBackend(cfg Config, given *sql.DB) *backend {
 	if cfg.BusyTimeout <= 0 {
 		cfg.BusyTimeout = DefaultBusyTimeout
 	}
-	b := &backend{cfg: cfg, bad: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1), log: slog.Default()}
+	b := &backend{cfg: cfg, bad: checkTableName(cfg.TableName), given: given, opening: make(chan struct{}, 1), log: slog.Default(), space: freeSpace}
 	b.inflight = backends.NewInflight(b.release)
 	b.opening <- struct{}{}
 	return b

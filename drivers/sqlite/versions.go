@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -66,7 +67,7 @@ func (d *database) complete(ctx context.Context, row *versionRow) error {
 	case err != nil:
 		return err
 	case len(state) != row.Size:
-		row.Err = wrongSize(row.Info, len(state))
+		row.Err = wrongSize(row.Info, state)
 	default:
 		row.Payload = state
 	}
@@ -131,7 +132,7 @@ func scanVersion(rows *sql.Rows, key driver.Key) (row versionRow) {
 	case []byte:
 		row.Payload = state
 		if len(state) != row.Size {
-			row.Payload, row.Err = nil, wrongSize(row.Info, len(state))
+			row.Payload, row.Err = nil, wrongSize(row.Info, state)
 		}
 	}
 	return row
@@ -151,8 +152,13 @@ func scanNumber(rows *sql.Rows) int64 {
 	return n
 }
 
-// wrongSize is the error of a state that has not the size recorded beside it.
-func wrongSize(info driver.Info, bytes int) error {
-	return fmt.Errorf("%w: version %d of thread %q has %d bytes and should have %d",
-		driver.ErrCorrupt, info.Version, info.Thread, bytes, info.Size)
+// wrongSize is the error of a state that has not the size recorded beside it. One
+// that is JSON all the same was edited by somebody, in the file.
+func wrongSize(info driver.Info, state []byte) error {
+	advice := ""
+	if info.Encoding == "json" && json.Valid(state) {
+		advice = "; it was edited in the file by hand: take that back, set the column size to the bytes of the state, or remove the row, and edit states with checkpoint edit"
+	}
+	return fmt.Errorf("%w: version %d of thread %q has %d bytes and should have %d%s",
+		driver.ErrCorrupt, info.Version, info.Thread, len(state), info.Size, advice)
 }
