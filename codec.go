@@ -116,7 +116,8 @@ func (s *Store) decode(p payload, target any) error {
 		return fmt.Errorf("%w: it was saved as %s, not as checkpoint.Bytes", ErrCorrupt, p.encoding)
 	}
 	if p.encoding == encodingJSON {
-		return decodeJSON(p.data, target)
+		c, _ := s.codec.(jsonCodec) // another codec's store reads JSON too
+		return c.decode(p.data, target)
 	}
 	if err := s.codec.Unmarshal(p.data, target); err != nil {
 		return fmt.Errorf("%w: the codec %s cannot decode it into a %T", ErrCorrupt, p.encoding, target)
@@ -144,7 +145,9 @@ func checkStepName(s string, reserved ...string) error {
 
 // jsonCodec is the default codec: encoding/json without the escapes that only
 // HTML needs.
-type jsonCodec struct{}
+type jsonCodec struct {
+	numbers bool // decoded into an any as json.Number
+}
 
 func (jsonCodec) Name() string { return encodingJSON }
 
@@ -156,7 +159,7 @@ func (jsonCodec) Marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(w.line, []byte{'\n'}), err
 }
 
-func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+func (c jsonCodec) Unmarshal(data []byte, v any) error { return c.unmarshal(data, v) }
 
 // A lineWriter keeps what an encoder writes, which it does in one call, at its
 // exact size.
@@ -172,9 +175,9 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// decodeJSON is json.Unmarshal with errors that do not quote the state.
-func decodeJSON(data []byte, target any) error {
-	err := json.Unmarshal(data, target)
+// decode is unmarshal with errors that do not quote the state.
+func (c jsonCodec) decode(data []byte, target any) error {
+	err := c.unmarshal(data, target)
 	if err == nil {
 		return nil
 	}

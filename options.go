@@ -136,16 +136,19 @@ func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) { s.log = l }
 }
 
-// WithCodec sets how states become bytes, JSON by default. The names "json" and
-// "bytes", and names that contain '+', are taken.
+// WithCodec sets how states become bytes, JSON by default; [JSONNumbers] keeps the
+// numbers of states without types. The names "json" and "bytes", and names that
+// contain '+', are taken.
 func WithCodec(c Codec) Option {
 	return func(s *settings) {
 		if c == nil {
 			s.fail("WithCodec: the codec is nil")
 			return
 		}
-		if err := checkStepName(c.Name(), encodingJSON, encodingBytes); err != nil {
-			s.fail("WithCodec: %w", err)
+		if _, own := c.(jsonCodec); !own {
+			if err := checkStepName(c.Name(), encodingJSON, encodingBytes); err != nil {
+				s.fail("WithCodec: %w", err)
+			}
 		}
 		s.codec = c
 	}

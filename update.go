@@ -27,7 +27,8 @@ var ErrSkip = errors.New("nothing to save")
 //
 // What fn leaves alone is saved as T holds it. JSON numbers in an any are float64,
 // which rounds whole numbers above 2^53: use a T that keeps them, such as one with
-// json.Number or json.RawMessage in it.
+// json.Number or json.RawMessage in it, or open the store with the codec of
+// [JSONNumbers].
 func Update[T any](ctx context.Context, s *Store, thread string, fn func(state *T) error, opts ...SaveOption) (Info, error) {
 	if err := s.checkUpdate(ctx, fn == nil, opts); err != nil {
 		return Info{}, s.fail("update", thread, err)
