@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/go-ckpt/checkpoint"
@@ -66,8 +67,11 @@ func (a *app) report(err error, interrupted bool) int {
 		return status
 	}
 	fmt.Fprintln(a.err, "checkpoint: "+terminal.Text(text)) // a database's own words may be part of it
-	if status == statusNotFound {
+	switch status {
+	case statusNotFound:
 		a.note("checkpoint list shows the threads of the namespace, checkpoint history THREAD the versions of one")
+	case statusConflict:
+		a.note("checkpoint load THREAD shows what is there now; start from that")
 	}
 	return status
 }
@@ -95,6 +99,9 @@ func (a *app) reportJSON(err error, text string, status int) {
 // errorText is an error in the words of the command: where package checkpoint
 // names what a program would call, it names the flag or the variable instead.
 func errorText(err error) string {
+	if file, ok := err.(*fs.PathError); ok {
+		return fmt.Sprintf("the file %q cannot be used: %v", file.Path, file.Err)
+	}
 	return commandWords.Replace(strings.TrimPrefix(err.Error(), "checkpoint: "))
 }
 

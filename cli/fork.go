@@ -31,7 +31,7 @@ and expires as its source does unless --ttl or the URL's ttl say otherwise.`,
 			defer store.Close()
 			info, err := store.Fork(cmd.Context(), args[0], version, args[2])
 			if conflict, ok := errors.AsType[*checkpoint.ConflictError](err); ok {
-				return fmt.Errorf("%w: the new thread %q exists already, at version %d", checkpoint.ErrConflict, args[2], conflict.Current.Version)
+				return fmt.Errorf("%w: the new thread %q exists already, at version %d; name another one", checkpoint.ErrConflict, args[2], conflict.Current.Version)
 			}
 			if err != nil {
 				return missing(cmd.Context(), store, args[0], version, err)

@@ -65,6 +65,9 @@ func (s source) open(opts ...checkpoint.Option) (*checkpoint.Store, error) {
 	}
 	store, err := checkpoint.OpenURL(s.url, opts...)
 	if errors.Is(err, checkpoint.ErrUnknownDriver) {
+		if ours := withoutClient(s.driver(), s.url); ours != "" {
+			return nil, usagef("the URL is written for a client of another language; begin it with %s://", ours)
+		}
 		return nil, usagef("unknown driver %q; the URL of a store starts with one of %s (try checkpoint drivers)", s.driver(), strings.Join(checkpoint.Drivers(), ", "))
 	}
 	if err != nil {
@@ -75,6 +78,20 @@ func (s source) open(opts ...checkpoint.Option) (*checkpoint.Store, error) {
 		return nil, err
 	}
 	return store, nil
+}
+
+// withoutClient returns the driver of a URL that names a client for another language
+// too, as SQLAlchemy (postgresql+psycopg://) and JDBC (jdbc:postgresql://) have it; ""
+// of all else.
+func withoutClient(scheme, url string) string {
+	name, _, _ := strings.Cut(scheme, "+")
+	if scheme == "jdbc" {
+		name, _, _ = strings.Cut(strings.TrimPrefix(url, "jdbc:"), ":")
+	}
+	if name != scheme && slices.Contains(checkpoint.Drivers(), name) {
+		return name
+	}
+	return ""
 }
 
 // locate returns where a store on this machine has its data; the zero Location of
@@ -99,7 +116,7 @@ func (s source) checkFile(at driver.Location) error {
 		if s.url == defaultStore {
 			return fmt.Errorf("there is no store yet: the file %q does not exist; name a store with --store or %s, save a state to make this one, or try checkpoint demo", at.File, envStore)
 		}
-		return fmt.Errorf("there is no store: the file %q of %s does not exist", at.File, s.flag)
+		return fmt.Errorf("there is no store: the file %q of %s does not exist; check its name, or save a state to make it", at.File, s.flag)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ var errorCases = []struct {
 	}},
 	{title: "Which store", lines: []string{
 		"list --store agents.db", "list --store postgre://host/db", "list --store sqlite:FOLDER/typo.db",
-		"verify --store memory:", "list -n a/b", "list --profile nope", "list --profile a --store sqlite:STORE",
+		"list --store 'sqlite:agents.db'", "verify --store memory:", "list -n a/b", "list --profile nope", "list --profile a --store sqlite:STORE",
 	}},
 	{title: "Threads and versions", lines: []string{
 		"load nobody", "load user-123 --version 9", "restore user-123 9", "fork user-123 9 new", "fork user-123 1 secret", "diff user-123 1 9", "diff nobody",
@@ -61,12 +61,14 @@ var errorCases = []struct {
 	{title: "SQLite", lines: []string{
 		"ping --store sqlite:", "ping --store sqlite:STORE?synchronous=off", "ping --store sqlite:STORE?busy_timeout=x", "ping --store sqlite:STORE?table_name=a-b",
 		"ping --store sqlite:///", "ping --store sqlite:FOLDER/good.json", "ping --store sqlite://host/x.db",
+		"ping --store sqlite:///./agents.db", "ping --store sqlite:STORE?allow_links=yes", "ping --store sqlite:FOLDER/nowhere/agents.db",
 	}},
 	{title: "Memory", lines: []string{"ping --store memory:a/b", "ping --store memory:a?x=1"}},
 	{title: "Redis", lines: []string{
 		"ping --store redis://host:port/0", "ping --store redis://host:6379/x", "ping --store redis://host:6379/0?shards=x",
 		"ping --store redis://host:6379/0?nope=1", "ping --store redis://host:6379/0?dial_timeout=x", "ping --store redis+sentinel://host:26379/0",
 		"ping --store redis+cluster://host:7000?shards=0", "ping --store redis://host:6379/0?ssl_cert_reqs=none",
+		"ping --store redis://host:6379,host:6380/0", "ping --store rediss://host:6379#insecure", "ping --store redis:host:6379", "ping --store redis+cluster://host:7000/1",
 	}},
 	{title: "PostgreSQL", lines: []string{
 		"ping --store postgres://user@host/db?nope=1", "ping --store postgres://user@host:port/db", "ping --store postgres://user@host/db?sslmode=maybe",
@@ -74,10 +76,15 @@ var errorCases = []struct {
 		"ping --store postgres://user@host/db?pgbouncer=true", "ping --store postgres://user@host/db?schema=x", "ping --store postgres://user:p/w@host/db",
 		"ping --store postgres://user@host/db?channel_binding=require", "ping --store postgres://user@host/db?sslmode=no-verify",
 		"ping --store postgres://user@host/db?min_connections=20",
+		"ping --store postgres:host:5432", "ping --store postgres://user@host/db?prepare=no", "ping --store postgresql+psycopg://user@host/db", "ping --store jdbc:postgresql://host/db",
 	}},
 	{title: "DynamoDB", lines: []string{
 		"ping --store dynamodb://", "ping --store dynamodb://a", "ping --store dynamodb://agents?nope=1", "ping --store dynamodb://agents?create_table=perhaps",
-		"ping --store dynamodb://agents?endpoint=nowhere",
+		"ping --store dynamodb://agents?endpoint=nowhere", "ping --store dynamodb://agents?endpoint=https://dynamodb.eu-west-1.api.aws",
+		"ping --store dynamodb://agents?endpoint_url=http://localhost:8000", "ping --store dynamodb://agents?aws_access_key_id=key",
+		"ping --store dynamodb://arn:aws:s3:::agents", "ping --store dynamodb://arn:aws:dynamodb:eu-west-1:111122223333:table/agents?region=eu-west-2",
+		"ping --store dynamodb://arn:aws:dynamodb:eu-west-1:111122223333:table/agents?create_table=true", "ping --store dynamodb://agents?max_connections=0",
+		"ping --store dynamodb://agents?index=a", "ping --store dynamodb://agents?region=eu/west",
 	}},
 }
 

@@ -49,7 +49,7 @@ func (c *Config) readURL(base string, words *dsn.Words) {
 	base, more := splitHosts(base)
 	u, err := url.Parse(base)
 	if err != nil || u.Opaque != "" || u.Fragment != "" || strings.Contains(base, "#") {
-		words.Reject(invalid("it is no URL: user name and password need their special characters escaped as %%XX"))
+		words.Reject(invalid("it is no URL: want redis://USER:PASSWORD@HOST:PORT/NUMBER, with special characters of user name and password escaped as %%XX"))
 		return
 	}
 	scheme := u.Scheme
@@ -119,7 +119,7 @@ func (c *Config) readURL(base string, words *dsn.Words) {
 	case c.topology == cluster:
 		words.Reject(invalid("a cluster has no numbered databases: nothing may follow the host"))
 	case !isNumber(path):
-		words.Reject(invalid("what follows the host must be the number of a database"))
+		words.Reject(invalid("what follows the host must be the number of a database, such as /0"))
 	default:
 		o.DB, _ = strconv.Atoi(path)
 		c.numbered = true

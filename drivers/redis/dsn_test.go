@@ -120,7 +120,7 @@ func TestParseConfigWords(t *testing.T) {
 
 func TestParseConfigErrors(t *testing.T) {
 	t.Parallel()
-	const notURL = "invalid DSN: it is no URL: user name and password need their special characters escaped as %XX"
+	const notURL = "invalid DSN: it is no URL: want redis://USER:PASSWORD@HOST:PORT/NUMBER, with special characters of user name and password escaped as %XX"
 	const socket = "invalid DSN: a Unix socket is written redis:///path/to/redis.sock"
 	for _, c := range []struct{ dsn, want string }{
 		{"redis://u:se%cret@h", notURL},
@@ -140,7 +140,7 @@ func TestParseConfigErrors(t *testing.T) {
 		{"redis://h:1,h:2", "invalid DSN: a single server has one host; several are those of redis+cluster:// or redis+sentinel://, with commas between or in the word addr"},
 		{"redis+cluster://a:1,:2", "invalid DSN: a host between commas is not host:port"},
 		{"http://h", "invalid DSN: it must start with one of redis://, rediss://, valkey://, valkeys://, redis+sentinel://, rediss+sentinel://, redis+cluster://, rediss+cluster:// or unix://"},
-		{"redis://h/secret", "invalid DSN: what follows the host must be the number of a database"},
+		{"redis://h/secret", "invalid DSN: what follows the host must be the number of a database, such as /0"},
 		{"redis+cluster://h/1", "invalid DSN: a cluster has no numbered databases: nothing may follow the host"},
 		{"unix://secret/run/redis.sock", socket},
 		{"unix://", socket},
