@@ -251,6 +251,19 @@ certify() {
 	fi
 }
 
+# sqlite_libraries tests the SQLite driver over other SQLite libraries, in a module of
+# their own. One of them is in C; the system's SQLite saves a minute of compiling.
+sqlite_libraries() {
+	local tags=() packages=(./ncruces)
+	if have_compiler; then
+		packages=(./...)
+		[ ! -e /usr/include/sqlite3.h ] || tags=(-tags libsqlite3)
+	fi
+	say "go test in internal/test/sqlitelibraries: ${packages[*]}"
+	(cd internal/test/sqlitelibraries && go vet ${tags[@]+"${tags[@]}"} "${packages[@]}" &&
+		go test -timeout 20m ${tags[@]+"${tags[@]}"} "${packages[@]}") || die 'go test in internal/test/sqlitelibraries'
+}
+
 case "${1:-}" in
 -h | --help) usage ;;
 --install-only)
@@ -273,6 +286,7 @@ case "${1:-}" in
 		run_tests ./...
 		other_toolchains
 		modules
+		sqlite_libraries
 		say 'fuzzing what reads stored payloads for 30 s, all else for 10 s; for longer: FUZZTIME=10m scripts/prove.sh fuzz'
 		FUZZTIME=10s UNPACKTIME=30s scripts/prove.sh fuzz || die 'fuzzing'
 		certify
