@@ -1,6 +1,7 @@
 package checkpointtest_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -90,5 +91,29 @@ func TestEveryCaseCanFail(t *testing.T) {
 		if !slices.ContainsFunc(brokenBackends(), func(b brokenBackend) bool { return b.fails == r.Case }) {
 			t.Errorf("no broken backend fails %s", r.Case)
 		}
+	}
+}
+
+// TestWallClock shows that a failure names the wall clock where it is the cause.
+func TestWallClock(t *testing.T) {
+	t.Parallel()
+	for fails, broken := range map[string]fault{
+		"Raw/Expiry/Load": each(func(f *faulty) {
+			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+				req.Now = time.Now()
+				return f.full.Load(ctx, req)
+			}
+		}),
+		"Raw/Save/Times": saving(func(req *driver.SaveRequest) { req.Now = time.Now().UTC() }),
+	} {
+		report := checkpointtest.Verify(t.Context(), broken.opener(), checkpointtest.Cases(func(name string) bool { return name == fails }))
+		if text := report.String(); !strings.Contains(text, "likely cause") || !strings.Contains(text, "wall clock") {
+			t.Errorf("%s does not name the cause:\n%s", fails, text)
+		}
+	}
+	report := checkpointtest.Verify(t.Context(), loading(func(c *driver.Checkpoint) { c.Version++ }).opener(),
+		checkpointtest.Cases(func(name string) bool { return name == "Raw/Save/Info" }))
+	if text := report.String(); report.OK() || strings.Contains(text, "likely cause") {
+		t.Errorf("a failure that is not about time names a clock:\n%s", text)
 	}
 }

@@ -197,9 +197,11 @@ func Run(t *testing.T, open func(t testing.TB) driver.Backend, opts ...Option) {
 	slots := make(chan struct{}, parallel)
 	groups := groupsOf(s.cases())
 	for _, group := range groups {
+		group.failed = make([]bool, len(group.cases))
 		ok := t.Run(group.name, func(t *testing.T) {
-			for _, c := range group.cases {
+			for i, c := range group.cases {
 				t.Run(strings.TrimPrefix(c.name, group.name+"/"), func(t *testing.T) {
+					defer func() { group.failed[i] = t.Failed() }()
 					if !c.alone {
 						t.Parallel()
 					}
@@ -209,6 +211,9 @@ func Run(t *testing.T, open func(t testing.TB) driver.Backend, opts ...Option) {
 				})
 			}
 		})
+		if i := slices.Index(group.failed, true); i >= 0 && slices.Contains(group.failed[i+1:], true) {
+			t.Logf("several cases failed; begin with %s, on which others build", group.cases[i].name)
+		}
 		if !ok && group.name == "Ping" {
 			t.Fatal("the database cannot be reached: the other cases were not run")
 		}
@@ -235,8 +240,9 @@ func (s *suite) runTest(t *testing.T, c testCase) {
 
 // A group holds the cases whose names begin alike.
 type group struct {
-	name  string
-	cases []testCase
+	name   string
+	cases  []testCase
+	failed []bool // by case
 }
 
 // groupsOf puts cases into groups by the first part of their names.
@@ -282,7 +288,7 @@ func (s *suite) outcome(ctx context.Context, tb testing.TB, c testCase) (o Outco
 	failures := t.run(c)
 	note = strings.Join(t.notes, "; ")
 	if len(failures) > 0 {
-		return Failed, strings.Join(failures, "\n"), note
+		return Failed, strings.Join(failures, "\n") + s.likelyCause(ctx, tb, c), note
 	}
 	return Passed, "", note
 }

@@ -33,6 +33,21 @@ type Result struct {
 	Duration time.Duration //
 }
 
+// callsBefore begins the calls in a reason, which stand behind the first failure.
+const callsBefore = "\n\tthe calls before:"
+
+// Brief is the Reason without the calls that came before the failure.
+func (r Result) Brief() string {
+	before, rest, found := strings.Cut(r.Reason, callsBefore)
+	for found {
+		var line string
+		if line, rest, found = strings.Cut(rest, "\n"); line != "" && !strings.HasPrefix(line, "\t  ") {
+			return before + "\n" + line + strings.TrimSuffix("\n"+rest, "\n")
+		}
+	}
+	return before
+}
+
 // A Report is what Verify found.
 type Report struct {
 	Results []Result // in the order of the suite

@@ -144,7 +144,7 @@ func (t *trial) fail(text string) {
 		text = "(more failures left out)"
 	}
 	if len(t.failures) == 0 && len(t.recent) > 0 {
-		text += "\n\tthe calls before:\n\t  " + strings.Join(t.recent, "\n\t  ")
+		text += callsBefore + "\n\t  " + strings.Join(t.recent, "\n\t  ")
 	}
 	t.failures = append(t.failures, text)
 }

@@ -21,7 +21,7 @@ var ruleNames = []string{
 }
 
 func newVerify(a *app) *cobra.Command {
-	var cases bool
+	var cases, calls bool
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Run the conformance suite against the store",
@@ -36,14 +36,15 @@ takes a minute or more. The exit status is 1 when a rule is broken.`,
   checkpoint verify --cases`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.verify(cmd.Context(), cases)
+			return a.verify(cmd.Context(), cases, calls)
 		},
 	}
 	cmd.Flags().BoolVar(&cases, "cases", false, "show every case, not only the sums of each rule")
+	cmd.Flags().BoolVarP(&calls, "verbose", "v", false, "show with each failure the calls that came before it")
 	return cmd
 }
 
-func (a *app) verify(ctx context.Context, cases bool) error {
+func (a *app) verify(ctx context.Context, cases, calls bool) error {
 	src := a.source(true)
 	first, err := src.open() // the errors of URL, namespace and keys
 	if err != nil {
@@ -82,6 +83,9 @@ func (a *app) verify(ctx context.Context, cases bool) error {
 	default:
 		err = a.printRules(report)
 	}
+	if err == nil && !a.json {
+		err = a.printReasons(report, calls)
+	}
 	if err == nil && !report.OK() {
 		err = errReported
 	}
@@ -101,7 +105,7 @@ func (s source) openBackend() (b driver.Backend, err error) {
 	return b, err
 }
 
-// printRules writes a line for each rule, and the reasons of what did not pass.
+// printRules writes a line for each rule.
 func (a *app) printRules(report checkpointtest.Report) error {
 	counts := map[int]map[checkpointtest.Outcome]int{}
 	for _, r := range report.Results {
@@ -131,10 +135,7 @@ func (a *app) printRules(report checkpointtest.Report) error {
 			return err
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return a.printReasons(report)
+	return table.Flush()
 }
 
 func (a *app) printCases(report checkpointtest.Report) error {
@@ -148,10 +149,7 @@ func (a *app) printCases(report checkpointtest.Report) error {
 			return err
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return a.printReasons(report)
+	return table.Flush()
 }
 
 func (a *app) colour(o checkpointtest.Outcome) string {
@@ -164,15 +162,20 @@ func (a *app) colour(o checkpointtest.Outcome) string {
 	return a.style.Dim(string(o))
 }
 
-// printReasons writes why cases failed or could not be run, and the sums.
-func (a *app) printReasons(report checkpointtest.Report) error {
+// printReasons writes why cases failed or could not be run, with the calls before if
+// they are asked for, and the sums.
+func (a *app) printReasons(report checkpointtest.Report, calls bool) error {
 	counts := map[checkpointtest.Outcome]int{}
 	for _, r := range report.Results {
 		counts[r.Outcome]++
 		if r.Outcome == checkpointtest.Passed {
 			continue
 		}
-		reason := terminal.Text(strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll(r.Reason, "\t", "  ")), "\n", "\n  "))
+		reason := r.Brief()
+		if calls {
+			reason = r.Reason
+		}
+		reason = terminal.Text(strings.ReplaceAll(strings.TrimSpace(strings.ReplaceAll(reason, "\t", "  ")), "\n", "\n  "))
 		if err := a.printf("\n%s: %s\n  rule %d: %s\n  %s\n", a.colour(r.Outcome), r.Case, r.Rule, r.Text, reason); err != nil {
 			return err
 		}
