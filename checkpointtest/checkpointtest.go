@@ -85,8 +85,8 @@ func (s *suite) cases() []testCase {
 		findCases(),
 		versionCases(),
 		prefixCases(),
-		patchCases(),
 		optionalCases(),
+		patchCases(), // which ends with cases under Store
 		storeCases(),
 		storeLogCases(),
 	)

@@ -301,7 +301,11 @@ func (t *trial) beside(write func(n int) bool, reads ...func() bool) int {
 
 // besideFor is beside that goes on for a while at least.
 func (t *trial) besideFor(while time.Duration, write func(n int) bool, reads ...func() bool) int {
-	const enough, atMost = 25, 10_000
+	const atMost = 10_000
+	enough := int64(25)
+	if while > 0 {
+		enough = 5 // readers that are slow have had their time
+	}
 	var over atomic.Bool
 	counts := make([]atomic.Int64, len(reads))
 	writes, began := 0, time.Now()
@@ -318,7 +322,7 @@ func (t *trial) besideFor(while time.Duration, write func(n int) bool, reads ...
 		}
 		defer over.Store(true)
 		waiting := func(c *atomic.Int64) bool { return c.Load() < enough }
-		for writes < enough || writes < atMost && (time.Since(began) < while || slices.ContainsFunc(pointers(counts), waiting)) {
+		for int64(writes) < enough || writes < atMost && (time.Since(began) < while || slices.ContainsFunc(pointers(counts), waiting)) {
 			if !write(writes) {
 				return
 			}

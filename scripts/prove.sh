@@ -23,6 +23,9 @@ The environment changes the amounts, and SEED repeats the operations of a run:
   SYSTEM=redis KILLS=300 scripts/prove.sh kill
   SYSTEM=sqlite/redis COPIES=10000 scripts/prove.sh copy
 
+What has passed is added to docs/proof.md, a line for each system. A system that is
+not installed, or that a part does not know, is refused.
+
 SYSTEM is memory, sqlite, postgres, pgbouncer, redis, dynamodb, sentinel or
 cluster; for copy it is FROM or FROM/TO, of memory, sqlite, postgres, redis and
 dynamodb. All where it is empty.
@@ -32,11 +35,25 @@ END
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly system=${SYSTEM:+/^$SYSTEM\$} seed=${SEED:-0}
 
+export CHECKPOINT_TEST_REQUIRE=1 # what is not installed is a failure, and not skipped
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
 prove() { # TEST FLAGS...
 	local test=$1
 	shift
 	echo "==> $test $*"
-	go test ./internal/test/robustness -count=1 -timeout 0 -v -run "^($test)\$${system}" -proof.seed="$seed" "$@"
+	go test ./internal/test/robustness -count=1 -timeout 0 -v -run "^($test)\$${system}" -proof.seed="$seed" "$@" | tee "$log"
+	if ! grep -q 'proof: ' "$log"; then
+		echo "FAILED: nothing was proven: ${SYSTEM:-no system} is not known to $test, or was skipped" >&2
+		return 1
+	fi
+	record
+}
+
+# record adds what the log says to docs/proof.md.
+record() {
+	sed -n "s/.*proof: /| $(date -u +%F) | /p" "$log" | sed 's/$/ |/' >>docs/proof.md
 }
 
 # fuzz runs two targets at a time, each on one processor. Go fuzzes one target of

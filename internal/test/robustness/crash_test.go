@@ -49,8 +49,9 @@ func TestKilled(t *testing.T) {
 			t.Error("no save was acknowledged before a kill: this proves nothing")
 		}
 		if left := c.leftover("saves", "log", "rekey", "purge", "deletes", "prefix"); left > c.permanent {
-			t.Errorf("%d rows, keys or items are left when everything was deleted and purged, want %d as before the first kill", left, c.permanent)
+			t.Fatalf("%d rows, keys or items are left when everything was deleted and purged, want %d as before the first kill", left, c.permanent)
 		}
+		proved(t, "kill", d.driver, fmt.Sprintf("%d kills at work, %d acknowledged saves", *proofKills, c.acknowledged), seed)
 	})
 }
 
@@ -61,7 +62,8 @@ func TestKilledWhileMigrating(t *testing.T) {
 		if d.fresh == nil {
 			t.Skip("ends with the process")
 		}
-		random := rand.New(rand.NewPCG(seedOf(t), 1))
+		seed := seedOf(t)
+		random := rand.New(rand.NewPCG(seed, 1))
 		for run := range max(1, *proofKills/2) {
 			dsn := d.fresh(t)
 			c := &crashSite{t: t, d: d}
@@ -84,6 +86,7 @@ func TestKilledWhileMigrating(t *testing.T) {
 			}
 			b.Close()
 		}
+		proved(t, "kill", d.driver, fmt.Sprintf("%d kills in the first Ping", max(1, *proofKills/2)), seed)
 	})
 }
 
@@ -297,9 +300,22 @@ func (c *crashSite) checkRekey() {
 	}
 }
 
+// handle opens a backend for one look, which closes it: a server has room for some
+// hundred connections, and there may be more kills.
+func (c *crashSite) handle() driver.Backend {
+	c.t.Helper()
+	b, err := open(c.d.driver, c.d.dsn)
+	if err != nil {
+		c.t.Fatalf("open: %v", err)
+	}
+	return b
+}
+
 // checkPurge finishes the purge that the child began.
 func (c *crashSite) checkPurge() {
-	later := crashStore(c.d.handle(c.t), "purge", crashNow.Add(time.Hour))
+	b := c.handle()
+	defer b.Close()
+	later := crashStore(b, "purge", crashNow.Add(time.Hour))
 	if _, err := later.Purge(c.t.Context()); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		c.t.Errorf("Purge after the kill: %v", err)
 	}
@@ -357,7 +373,8 @@ func (c *crashSite) empty() int {
 func (c *crashSite) leftover(of ...string) int {
 	c.t.Helper()
 	ctx := c.t.Context()
-	b := c.d.handle(c.t)
+	b := c.handle()
+	defer b.Close()
 	namespaces := map[string]bool{}
 	for _, ns := range of {
 		namespaces[ns] = true

@@ -43,6 +43,7 @@ func TestDamaged(t *testing.T) {
 			}
 		}
 		t.Log(outcomes)
+		proved(t, "damage", d.driver, fmt.Sprintf("%d damages", *proofDamages), seed)
 	})
 }
 

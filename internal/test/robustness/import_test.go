@@ -70,6 +70,7 @@ func TestKilledWhileImporting(t *testing.T) {
 			}
 		}
 		t.Logf("%d kills, %d in the middle of the import", runs, partial)
+		proved(t, "kill", d.driver, fmt.Sprintf("%d kills while importing, %d of them in the middle", runs, partial), seed)
 	})
 }
 

@@ -28,17 +28,49 @@ import (
 // The clocks of the handles jump by an hour either way. They run two hours ahead
 // of the real one, so that a database's own expiry cannot interfere.
 func TestLinearizable(t *testing.T) {
-	eachSystem(t, func(t *testing.T, d *deployment) {
-		seed := seedOf(t)
-		total := explore(t, d.handles(t, workers), d, seed, shortly(*proofDuration, 2*time.Second))
-		t.Log(total)
-		if _, ok := d.handle(t).(driver.Patcher); ok && total.counts["patch ok"] == 0 {
-			t.Error("no patch was saved: this proves nothing about them")
-		}
-		if len(total.problems) > 0 {
-			t.Errorf("seed %d, fault %q:\n%s", total.failed, total.fault, strings.Join(total.problems, "\n"))
-		}
-	})
+	for _, s := range systems {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			seed := seedOf(t)
+			total := newVerdict()
+			end := time.Now().Add(shortly(*proofDuration, 2*time.Second))
+			rebuilt, patches := 0, false
+			for inVain := 0; ; rebuilt++ {
+				before := total.rounds
+				stretch := runStretch(t, func(stretch *stretch) {
+					d := s.start(stretch)
+					handles := d.handles(stretch, workers)
+					_, patches = handles[0].(driver.Patcher)
+					explore(stretch, handles, d, seed, end, total)
+				})
+				if stretch.skipped != "" {
+					t.Skip(stretch.skipped)
+				}
+				if stretch.broken == "" {
+					break
+				}
+				t.Logf("the servers are built anew after %d rounds: %s", total.rounds, stretch.broken)
+				if inVain++; total.rounds > before {
+					inVain = 0
+				}
+				if inVain == 3 {
+					t.Fatal("three times in a row the servers served no round: nothing is proven")
+				}
+			}
+			t.Log(total)
+			if patches && total.counts["patch ok"] == 0 {
+				t.Error("no patch was saved: this proves nothing about them")
+			}
+			if len(total.problems) > 0 {
+				t.Fatalf("seed %d, fault %q:\n%s", total.failed, total.fault, strings.Join(total.problems, "\n"))
+			}
+			if t.Failed() {
+				return
+			}
+			proved(t, "linearizable", s.name, fmt.Sprintf("%d operations in %d rounds, of which %d histories undecided; servers built anew: %d",
+				total.operations, total.rounds, total.undecided, rebuilt), seed)
+		})
+	}
 }
 
 // A verdict is what rounds came to.
@@ -64,12 +96,16 @@ func (v *verdict) String() string {
 	return b.String()
 }
 
-// explore runs rounds until the time is over or a round fails. The first visits
-// every fault once.
-func explore(t testing.TB, handles []driver.Backend, d *deployment, seed uint64, length time.Duration) *verdict {
-	total := &verdict{counts: map[string]int{}, faults: map[string]int{}}
+func newVerdict() *verdict {
+	return &verdict{counts: map[string]int{}, faults: map[string]int{}}
+}
+
+// explore runs rounds until the time is over or a round fails, and adds them to the
+// others. The first visits every fault once. A round under which the servers broke
+// does not count.
+func explore(t testing.TB, handles []driver.Backend, d *deployment, seed uint64, end time.Time, total *verdict) {
 	model := linearizability()
-	for end := time.Now().Add(length); len(total.problems) == 0 && t.Context().Err() == nil; total.rounds++ {
+	for len(total.problems) == 0 && t.Context().Err() == nil {
 		if total.rounds > len(d.faults) && time.Now().After(end) {
 			break
 		}
@@ -81,11 +117,14 @@ func explore(t testing.TB, handles []driver.Backend, d *deployment, seed uint64,
 			name, lossy = r.fault.name, r.fault.lossy
 		}
 		r.run(t.Context())
+		if t.Context().Err() != nil {
+			return
+		}
+		total.rounds++
 		total.faults[name]++
 		total.fault = name
 		total.check(t, r, model, lossy)
 	}
-	return total
 }
 
 func (v *verdict) check(t testing.TB, r *round, model porcupine.Model, lossy bool) {
@@ -171,7 +210,8 @@ func TestCheckerFindsBrokenBackends(t *testing.T) {
 			for i, b := range handles {
 				handles[i] = test.wrap(b, rand.New(rand.NewPCG(1, uint64(i))))
 			}
-			total := explore(t, handles, d, 1, 20*time.Second)
+			total := newVerdict()
+			explore(t, handles, d, 1, time.Now().Add(20*time.Second), total)
 			if len(total.problems) == 0 {
 				t.Errorf("not found after %v", total)
 			}

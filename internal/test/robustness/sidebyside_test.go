@@ -39,6 +39,7 @@ func TestSideBySide(t *testing.T) {
 				"repeat": p.repeat, "find": p.find, "patch": p.patch, "versions": p.versions, "prefix": p.deletePrefix,
 			})
 		})
+		proved(t, "sidebyside", d.driver, fmt.Sprintf("%d sequences of operations", sequence), 0)
 	})
 }
 
