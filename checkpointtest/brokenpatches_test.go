@@ -1,6 +1,7 @@
 package checkpointtest_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -154,6 +155,12 @@ var brokenPatchers = []struct {
 				}
 			}
 		}},
+	{"the base is taken from the present life", "Raw/Patches/AnotherLife",
+		patchesThat(func(ctx context.Context, p *patcher, req *driver.PatchRequest) {
+			if cp := p.present(ctx, *req); cp.Version > 0 {
+				req.Base = cmp.Or(cp.Base, cp.Version)
+			}
+		})},
 	{"a missing digest matches every one", "Raw/Patches/WithoutDigest",
 		patchesThat(func(ctx context.Context, p *patcher, req *driver.PatchRequest) {
 			if cp := p.present(ctx, *req); cp.Digest == "" {

@@ -32,6 +32,8 @@ func patchCases() []testCase {
 			rule: 6, text: "A version that was once invisible stays so when Keep grows."},
 		{name: "Raw/Patches/NextLife", needs: "Patcher", run: patchNextLife,
 			rule: 5, text: "Nothing of a chain outlives its thread, and an expired thread takes no patch."},
+		{name: "Raw/Patches/AnotherLife", needs: "Patcher", run: patchAnotherLife,
+			rule: 4, text: "A patch is ErrBase in another life of the thread that began with the same id and digest, where its Base is another version."},
 		{name: "Raw/Patches/Rewrite", needs: "Patcher", run: patchRewrite,
 			rule: 6, text: "Rewrite replaces the payload and the digest of a version, visible or needed, and leaves its Base."},
 		{name: "Store/Patches/RoundTrip", needs: "Patcher", run: storePatches,
@@ -269,6 +271,23 @@ func patchNextLife(t *trial) {
 	}
 	if got := t.loadVersion(b, "mortal", 0, fresh.Now); got.Version != 1 || len(got.Links) != 0 {
 		t.Errorf("Load after it = %s with %d links, want version 1 with none", show(got.Info), len(got.Links))
+	}
+}
+
+func patchAnotherLife(t *trial) {
+	b := t.open()
+	c := t.chain(b, "thread", 10)
+	c.add(0)
+	c.add(0)
+	whole := c.request(0)
+	t.save(b, whole.SaveRequest)
+	c.saved(whole)
+	patch := c.request(3)
+	t.remove(b, "thread")
+	t.save(b, whole.SaveRequest) // repeated: version 1 of the next life
+	c.refused("the same id and digest in another life", patch)
+	if got := t.load(b, "thread"); got.Version != 1 || got.ID != whole.ID {
+		t.Errorf("Load after it = %s, want version 1 with id %s", show(got.Info), whole.ID)
 	}
 }
 

@@ -57,9 +57,12 @@ import (
 type Patcher interface {
 	// SavePatch is Save of a patch. Whatever Save's contract says holds, in this
 	// order: a repeated id is recognised; Match is decided; and then the live thread's
-	// latest version MUST have both the id and the digest of req.Previous, decided by
-	// the database in the same step as the write. Otherwise the error matches
-	// ErrBase, and nothing has changed. The new version's Base is req.Base.
+	// latest version MUST have both the id and the digest of req.Previous, and req.Base
+	// MUST be its Base, or its version if it is whole, decided by the database in the
+	// same step as the write: a save that is repeated after a deletion begins another
+	// life with the same id and digest, in which versions are others. Otherwise the
+	// error matches ErrBase, and nothing has changed. The new version's Base is
+	// req.Base.
 	//
 	// A backend that repeats a save by itself MUST NOT report its own first attempt
 	// as ErrBase, as with conflicts.

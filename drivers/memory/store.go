@@ -2,6 +2,7 @@ package memory
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -134,7 +135,8 @@ func (s *store) save(req driver.PatchRequest) (driver.Info, error) {
 	if err := check(req.Match, t); err != nil {
 		return driver.Info{}, err
 	}
-	if req.Base != 0 && (t == nil || t.latest().ID != req.Previous.ID || t.latest().Digest != req.Previous.Digest) {
+	if req.Base != 0 && (t == nil || t.latest().ID != req.Previous.ID || t.latest().Digest != req.Previous.Digest ||
+		req.Base != cmp.Or(t.latest().Base, t.latest().Version)) {
 		return driver.Info{}, driver.ErrBase
 	}
 

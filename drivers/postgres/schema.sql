@@ -195,7 +195,7 @@ BEGIN
 		RETURN;
 	END IF;
 
-	IF p_base > 0 AND (NOT live OR c.base IS NULL OR c.id <> p_previous OR NOT EXISTS (
+	IF p_base > 0 AND (NOT live OR c.base IS NULL OR c.id <> p_previous OR p_base <> coalesce(nullif(c.base, 0), c.version) OR NOT EXISTS (
 		SELECT FROM {chains} k
 		WHERE k.namespace = p_namespace AND k.thread_id = p_thread AND k.version = c.version AND k.id = p_previous AND k.digest = p_proof))
 	THEN

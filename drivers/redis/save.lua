@@ -40,7 +40,10 @@ else
   kept = 0
 end
 if not holds(match, alive and old) then return '!' .. (alive and line or '') end
-if base > 0 and not (alive and old.id == previous and old.digest == proof) then return 'b' end
+-- A repeated save may have begun another life with the same id and bytes: there the
+-- version of the whole state is another one.
+if base > 0 and not (alive and old.id == previous and old.digest == proof
+    and base == (old.base > 0 and old.base or old.number)) then return 'b' end
 
 if version == '' then
   version = alive and old.number + 1 or 1

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -16,7 +17,8 @@ import (
 func (tx *transaction) takes(h head, req driver.PatchRequest) error {
 	var digest sqlstore.Text
 	found := false
-	if h.live && h.chained && h.id == req.Previous.ID {
+	// A repeated save may have begun another life with the same id and bytes.
+	if h.live && h.chained && h.id == req.Previous.ID && req.Base == cmp.Or(h.base, h.version) {
 		var err error
 		if found, err = tx.row(tx.db.stmt.digest, []any{req.Namespace, req.Thread, h.version, h.id}, []any{&digest}); err != nil {
 			return err
