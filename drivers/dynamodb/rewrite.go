@@ -19,7 +19,7 @@ func (op *operation) rewrite(ctx context.Context, req driver.RewriteRequest) err
 		if head == nil || head.Expired(req.Now) {
 			return driver.ErrNotFound
 		}
-		old, key := head, headKey(req.Key)
+		old := head
 		if req.Version != head.Version {
 			needed, err := op.needed(ctx, head)
 			if err != nil {
@@ -29,7 +29,8 @@ func (op *operation) rewrite(ctx context.Context, req driver.RewriteRequest) err
 				return driver.ErrNotFound
 			}
 		}
-		if key = keyOfVersion(head, req.Version); key != headKey(req.Key) {
+		key := keyOfVersion(head, req.Version)
+		if key != headKey(req.Key) {
 			a, err := op.get(ctx, key)
 			if err != nil {
 				return err

@@ -58,7 +58,7 @@ func (h *history) add(client int, thread string, in call, out reply, called int6
 	defer h.mu.Unlock()
 	h.ops[thread] = append(h.ops[thread], porcupine.Operation{ClientId: client, Input: in, Output: out, Call: called, Return: returned})
 	kind := in.kind
-	if in.previous != "" {
+	if in.previous.ID != "" {
 		kind = "patch"
 	}
 	h.counts[kind+" "+out.outcome()]++
@@ -123,9 +123,9 @@ func (r *recorder) Save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 
 // save records a save, or a patch.
 func (r *recorder) save(ctx context.Context, req driver.PatchRequest, save func() (driver.Info, error)) (driver.Info, error) {
-	in := call{kind: "save", now: micros(req.Now), match: req.Match, keep: req.Keep, previous: req.Previous.ID, save: version{
+	in := call{kind: "save", now: micros(req.Now), match: req.Match, keep: req.Keep, previous: req.Previous, chain: req.Base, save: version{
 		id: req.ID, saved: micros(req.Now), expires: micros(req.ExpiresAt),
-		content: fingerprint(req.Encoding, req.Payload), metadata: flatten(req.Metadata),
+		content: fingerprint(req.Encoding, req.Payload), metadata: flatten(req.Metadata), digest: req.Digest, base: req.Base,
 	}}
 	if ctx.Err() != nil {
 		info, err := save()

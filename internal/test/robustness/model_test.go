@@ -1,6 +1,7 @@
 package robustness
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -17,6 +18,10 @@ type version struct {
 	created, saved, expires int64 // expires 0: never
 	content                 string
 	metadata                string
+
+	// What patches against it must name; no reply tells.
+	digest string
+	base   int64 // of the chain that it is in, 0 where it is whole
 }
 
 // A thread is the state of the model: the kept versions of one thread, oldest
@@ -42,11 +47,23 @@ type call struct {
 	match  driver.Match
 	save   version // what to write, number and created being for the database to find; find: its id
 
-	previous string // save: of a patch, the id of the version that it was made against
+	previous driver.Previous // save: of a patch, what it was made against
+	chain    int64           // and the version that its chain begins with
 
 	from, to   int64 // versions: bounds, both included; 0: open
 	descending bool  // versions: the newest first
 	alone      bool  // prefix: no save of the thread was under way meanwhile
+}
+
+// fits reports whether a thread's latest version is the one that the patch was made
+// against. An id does not tell: a caller's own comes again in a later life, with other
+// bytes or at another place of a chain.
+func (c call) fits(live thread) bool {
+	if live == nil {
+		return false
+	}
+	latest := live.latest()
+	return latest.id == c.previous.ID && latest.digest == c.previous.Digest && c.chain == cmp.Or(latest.base, latest.number)
 }
 
 // A reply is its output.
@@ -156,7 +173,7 @@ func save(t, live thread, in call, out reply) []thread {
 		}
 		return []thread{t}
 	}
-	if !satisfied(in.match, live) || in.previous != "" && (live == nil || live.latest().id != in.previous) {
+	if !satisfied(in.match, live) || in.previous.ID != "" && !in.fits(live) {
 		if out.failed || out.open {
 			return []thread{t}
 		}
@@ -177,6 +194,7 @@ func save(t, live thread, in call, out reply) []thread {
 // agree compares a version that was seen, maybe without its content, to the
 // model's.
 func agree(got, want version) bool {
+	got.digest, got.base = want.digest, want.base
 	if got.content == "" {
 		got.content = want.content
 	}
@@ -215,8 +233,8 @@ func describe(in call, out reply) string {
 	switch in.kind {
 	case "save":
 		s += fmt.Sprintf(" id=%.8s", in.save.id) + condition(in.match)
-		if in.previous != "" {
-			s += fmt.Sprintf(" patch of %.8s", in.previous)
+		if in.previous.ID != "" {
+			s += fmt.Sprintf(" patch of %.8s", in.previous.ID)
 		}
 		if in.save.expires != 0 {
 			s += fmt.Sprintf(" expires=%ds", (in.save.expires-in.now)/1e6)
