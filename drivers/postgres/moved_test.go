@@ -12,7 +12,7 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
-const functionDigest = "543aea6278cd1090"
+const functionDigest = "6ef01bf2d6949cc1"
 
 // TestFunctionHasItsOwnName: a program of another release may use the database at
 // the same time, and each must find its own function. A change
