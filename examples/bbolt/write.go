@@ -32,7 +32,8 @@ func (t tx) save(req driver.PatchRequest) (driver.Info, error) {
 	switch {
 	case !req.Match.Holds(current):
 		return driver.Info{}, conflict(latest)
-	case req.Base != 0 && (latest == nil || latest.ID != req.Previous.ID || latest.Digest != req.Previous.Digest):
+	case req.Base != 0 && (latest == nil || latest.ID != req.Previous.ID || latest.Digest != req.Previous.Digest ||
+		req.Base != cmp.Or(latest.Base, latest.Version)):
 		return driver.Info{}, driver.ErrBase
 	case current.Version >= driver.MaxVersion:
 		return driver.Info{}, errHighestVersion
