@@ -138,7 +138,11 @@ func (c *client) mustHang(t *testing.T) {
 
 func (s *server) mustGet(t *testing.T, want ...string) {
 	t.Helper()
-	if got := s.got(); strings.Join(got, " ") != strings.Join(want, " ") {
+	got := s.got()
+	for end := time.Now().Add(10 * time.Second); len(got) < len(want) && time.Now().Before(end); got = s.got() {
+		time.Sleep(time.Millisecond) // it is on its way
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Fatalf("the server got %q, want %q", got, want)
 	}
 }
