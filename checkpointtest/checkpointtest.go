@@ -85,7 +85,9 @@ func (s *suite) cases() []testCase {
 		findCases(),
 		versionCases(),
 		prefixCases(),
-		optionalCases(),
+		purgeCases(),
+		namespacesCases(),
+		rewriteCases(),
 		patchCases(), // which ends with cases under Store
 		storeCases(),
 		storeLogCases(),
