@@ -3,6 +3,7 @@ package checkpointtest
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"maps"
 	"strings"
 
@@ -30,52 +31,37 @@ func (t *trial) saveLarge(b driver.Backend, n int) {
 	t.save(b, req)
 }
 
-func historyBodyGrows(t *trial) {
-	b := t.open()
-	t.grow(b, "thread", 3, 3)
+// bodyGrows runs a loop over three of something, whose body makes the database grow.
+func bodyGrows[T any](t *trial, b driver.Backend, method string, loop iter.Seq2[T, error]) {
 	n := 0
-	for _, err := range b.History(t.ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now}) {
+	for _, err := range loop {
 		if err != nil {
-			t.Fatalf("History yielded error %v after %d versions", err, n)
+			t.Fatalf("%s yielded error %v after %d rounds", method, err, n)
 		}
 		t.saveLarge(b, n)
 		n++
 	}
 	if n != 3 {
-		t.Errorf("the loop over 3 versions ran %d times", n)
+		t.Errorf("the loop over %s ran %d times, want 3", method, n)
 	}
+}
+
+func historyBodyGrows(t *trial) {
+	b := t.open()
+	t.grow(b, "thread", 3, 3)
+	bodyGrows(t, b, "History", b.History(t.ctx, driver.HistoryRequest{Key: t.key("thread"), Now: t.now}))
 }
 
 func listBodyGrows(t *trial) {
 	b := t.open()
 	t.populate(b, numbered("a", 3)...)
-	n := 0
-	for _, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Prefix: "a", Now: t.now}) {
-		if err != nil {
-			t.Fatalf("List yielded error %v after %d threads", err, n)
-		}
-		t.saveLarge(b, n)
-		n++
-	}
-	if n != 3 {
-		t.Errorf("the loop over 3 threads ran %d times", n)
-	}
+	bodyGrows(t, b, "List", b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Prefix: "a", Now: t.now}))
 }
 
 func versionsBodyGrows(t *trial) {
 	b := t.open()
 	t.log(b, "thread", 3, 3)
-	n := 0
-	for _, err := range b.Versions(t.ctx, driver.VersionsRequest{Key: t.key("thread"), Now: t.now}) {
-		if err != nil {
-			t.Fatalf("Versions yielded error %v after %d versions", err, n)
-		}
-		t.saveLarge(b, n)
-		n++
-	}
-	if n != 3 {
-		t.Errorf("the loop over 3 versions ran %d times", n)
-	}
+	bodyGrows(t, b, "Versions", b.Versions(t.ctx, driver.VersionsRequest{Key: t.key("thread"), Now: t.now}))
 }
 
 // payloadOwned keeps what it loads while the database writes over what it has freed.
