@@ -261,8 +261,9 @@ func goroutines(label string) []string {
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 		return nil
 	}
+	_, records, _ := strings.Cut(profile.String(), "\n") // behind the line with the total
 	var stacks []string
-	for record := range strings.SplitSeq(profile.String(), "\n\n") {
+	for record := range strings.SplitSeq(records, "\n\n") {
 		if strings.Contains(record, label) {
 			n, _, _ := strings.Cut(record, " ")
 			count, _ := strconv.Atoi(n)
