@@ -118,9 +118,10 @@
 //
 // A third table, agent_checkpoints_schema, holds the version of this layout. A
 // newer release of this package migrates the tables in one transaction when it
-// first opens them; an older one then refuses them, unless it can do without what is new. Other tables of the file,
-// its user_version and its application_id are left alone, but the file is
-// switched to write-ahead logging (journal_mode=wal), which stays.
+// first opens them; an older one then refuses them, unless it can do without what is
+// new. Other tables of the file, its user_version and its application_id are left
+// alone, but the file is switched to write-ahead logging (journal_mode=wal), which
+// stays.
 //
 // Deleted and purged states make room for new ones; the file does not shrink
 // until somebody runs VACUUM.
