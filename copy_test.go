@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -185,13 +186,17 @@ func TestCopyNeverOverwrites(t *testing.T) {
 	}
 }
 
-// failingImporter imports until a number of checkpoints is reached.
+// failingImporter imports until a number of checkpoints is reached, one at a time: a
+// failure ends what others have under way.
 type failingImporter struct {
 	driver.Backend
+	mu   sync.Mutex
 	left atomic.Int64
 }
 
 func (f *failingImporter) Import(ctx context.Context, req driver.ImportRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.left.Add(-1) < 0 {
 		return fmt.Errorf("%w: it is gone", checkpoint.ErrUnavailable)
 	}
