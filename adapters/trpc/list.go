@@ -1,9 +1,8 @@
 package trpc
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"reflect"
 
 	"trpc.group/trpc-go/trpc-agent-go/graph"
 
@@ -77,32 +76,17 @@ func (s *Saver) List(ctx context.Context, config map[string]any, filter *graph.C
 	return tuples, nil
 }
 
-// matches reports whether the metadata has all the values, by their JSON.
+// matches reports whether the metadata has all the values, as they are once stored.
 func matches(metadata, wanted map[string]any) bool {
-	for name, want := range wanted {
-		value, ok := metadata[name]
-		got, err := json.Marshal(value)
-		if !ok || err != nil || !bytes.Equal(got, canonical(want)) {
+	var stored map[string]any
+	data, err := codec.Marshal(wanted)
+	if err != nil || codec.Unmarshal(data, &stored) != nil {
+		return false
+	}
+	for name, want := range stored {
+		if got, ok := metadata[name]; !ok || !reflect.DeepEqual(got, want) {
 			return false
 		}
 	}
 	return true
-}
-
-// canonical is the JSON of the value as it is once it has been stored, so that the keys
-// of structs are sorted as those of maps are; nil where it has none.
-func canonical(value any) []byte {
-	var stored any
-	data, err := json.Marshal(value)
-	if err == nil {
-		d := json.NewDecoder(bytes.NewReader(data))
-		d.UseNumber()
-		if err = d.Decode(&stored); err == nil {
-			data, err = json.Marshal(stored)
-		}
-	}
-	if err != nil {
-		return nil
-	}
-	return data
 }

@@ -1,9 +1,7 @@
 package trpc
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -19,24 +17,27 @@ type Saver struct{ log *checkpoint.Store }
 var _ graph.CheckpointSaver = (*Saver)(nil)
 
 // An Option sets up a Saver.
-type Option func(*settings)
-
-type settings struct{ keep int }
+type Option func(*Saver)
 
 // Keep keeps the n newest puts of each lineage, of all its namespaces together: a
 // subgraph of many steps can push out the checkpoint that its parent resumes from, so
 // be generous. An n below 1 makes every operation an error that matches
 // checkpoint.ErrInvalid.
-func Keep(n int) Option { return func(s *settings) { s.keep = n } }
+func Keep(n int) Option {
+	return func(s *Saver) { s.log = s.log.Namespace(s.log.InNamespace(), checkpoint.WithHistory(n)) }
+}
+
+// codec keeps the digits of numbers.
+var codec = checkpoint.JSONNumbers()
 
 // NewSaver returns a saver on the store, which the caller goes on closing. The store's
-// history setting does not matter.
+// history and codec settings do not matter.
 func NewSaver(store *checkpoint.Store, opts ...Option) *Saver {
-	s := settings{keep: checkpoint.KeepAll}
+	s := &Saver{store.Namespace(store.InNamespace(), checkpoint.WithHistory(checkpoint.KeepAll), checkpoint.WithCodec(codec))}
 	for _, o := range opts {
-		o(&s)
+		o(s)
 	}
-	return &Saver{store.Namespace(store.InNamespace(), checkpoint.WithHistory(s.keep))}
+	return s
 }
 
 // A record is one version of a lineage's thread: a checkpoint with its writes, or
@@ -46,14 +47,6 @@ type record struct {
 	Metadata   *graph.CheckpointMetadata `json:"metadata,omitempty"`
 	Task       string                    `json:"task,omitempty"`
 	Writes     []graph.PendingWrite      `json:"writes,omitempty"`
-}
-
-// UnmarshalJSON keeps the digits of numbers.
-func (r *record) UnmarshalJSON(data []byte) error {
-	type plain record
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	return d.Decode((*plain)(r))
 }
 
 // What a record is about stands in the metadata of its version.
