@@ -171,10 +171,7 @@ func TestKilled(t *testing.T) {
 		if _, err := leases.Acquire(t.Context(), execute); !errors.Is(err, workqueue.ErrLeaseAlreadyTaken) {
 			t.Errorf("a lease beside the server's: %v", err)
 		}
-		if err := p.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.Wait()
+		p.Kill(t)
 		for {
 			l, err := leases.Acquire(t.Context(), execute)
 			if err == nil {

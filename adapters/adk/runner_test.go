@@ -100,10 +100,7 @@ func TestKilled(t *testing.T) {
 		url := newURL(t)
 		p := adapterstores.StartProcess(t, url, 0)
 		p.Await(t, "thinking")
-		if err := p.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.Wait()
+		p.Kill(t)
 		s := adk.NewSessions(adapterstores.Open(t, url))
 		before := ids(get(t, s, "s", 0))
 		if len(before) != 7 { // a turn of four events, and the message, the call and the result of the next

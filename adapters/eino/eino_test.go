@@ -177,10 +177,7 @@ func TestKilled(t *testing.T) {
 		adapterstores.StartProcess(t, url, 0).Done(t)
 		p := adapterstores.StartProcess(t, url, 1)
 		p.Await(t, "resumed")
-		if err := p.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.Wait()
+		p.Kill(t)
 		var approved atomic.Int64
 		out, err := compile(t, adapterstores.Open(t, url), &approved).Invoke(t.Context(), "", compose.WithCheckPointID("id"))
 		if err != nil || out != "DRAFT OF LETTER" || approved.Load() != 1 {

@@ -63,10 +63,7 @@ func TestKilled(t *testing.T) {
 		url := newURL(t)
 		p := adapterstores.StartProcess(t, url, 0)
 		p.Await(t, "in turn 3")
-		if err := p.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.Wait()
+		p.Kill(t)
 		a := define(t.Context(), sessions.NewSessions[custom](adapterstores.Open(t, url)), nothing)
 		out, err := a.RunText(t.Context(), "go on", aix.WithSessionID[custom]("S"))
 		if err != nil || out.Message.Text() != "turn 3" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -233,6 +234,37 @@ func TestProcesses(t *testing.T) {
 					}
 					next++
 				}
+			}
+		}
+	})
+}
+
+// TestKilled: a server that is killed while it appends leaves a stream that another one
+// reads and goes on with: every event that was acknowledged, in its order, and perhaps
+// the one that was under way.
+func TestKilled(t *testing.T) {
+	if url, _, ok := adapterstores.Child(); ok {
+		s := events.New(adapterstores.Open(t, url), time.Hour)
+		appendAll(t, s, "S", "1")
+		for i := 0; ; i++ {
+			appendAll(t, s, "S", "1", strconv.Itoa(i))
+			fmt.Println(i)
+		}
+	}
+	adapterstores.EachShared(t, func(t *testing.T, newURL func(testing.TB) string) {
+		url := newURL(t)
+		p := adapterstores.StartProcess(t, url, 0)
+		p.Await(t, "9")
+		acknowledged := 9 + len(p.Kill(t)) // the last line is cut off, or empty
+		s := events.New(adapterstores.Open(t, url), time.Hour)
+		appendAll(t, s, "S", "1", "after")
+		got, err := after(t, s, "S", "1", -1)
+		if n := len(got) - 1; err != nil || n != acknowledged && n != acknowledged+1 {
+			t.Fatalf("%d events, %v; %d were acknowledged", n, err, acknowledged)
+		}
+		for i, e := range got {
+			if want := strconv.Itoa(i); e != want && (e != "after" || i != len(got)-1) {
+				t.Errorf("event %d is %q", i, e)
 			}
 		}
 	})

@@ -73,10 +73,7 @@ func TestKilled(t *testing.T) {
 		url := newURL(t)
 		p := adapterstores.StartProcess(t, url, 0)
 		p.Await(t, "in b")
-		if err := p.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.Wait()
+		p.Kill(t)
 		s := trpc.NewSaver(adapterstores.Open(t, url))
 		ran, trail := run(t, s, latest("L"), func(string, graph.State) error { return nil })
 		if !slices.Equal(ran, []string{"b", "c"}) || trail != "abc" {

@@ -77,6 +77,18 @@ func (p *Process) Await(t testing.TB, line string) {
 	}
 }
 
+// Kill kills the process, as SIGKILL does, and returns the lines that it has printed
+// since the last one that was awaited. The last of them may be cut off.
+func (p *Process) Kill(t testing.TB) []string {
+	t.Helper()
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	rest, _ := io.ReadAll(p.lines)
+	p.Wait()
+	return strings.Split(string(rest), "\n")
+}
+
 // Done waits for the process, which has to succeed.
 func (p *Process) Done(t testing.TB) {
 	t.Helper()
