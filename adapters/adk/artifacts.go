@@ -85,17 +85,43 @@ func (a *Artifacts) Load(ctx context.Context, req *artifact.LoadRequest) (*artif
 	return &artifact.LoadResponse{Part: part}, nil
 }
 
-// Delete implements artifact.Service for whole artifacts. One version of several
-// cannot be removed: a request that names one is an error that matches
-// errors.ErrUnsupported.
+// Delete implements artifact.Service. A single version is deleted where it is the only
+// one that is kept; one of several cannot be, and a request for that is an error that
+// matches errors.ErrUnsupported.
 func (a *Artifacts) Delete(ctx context.Context, req *artifact.DeleteRequest) error {
 	if err := req.Validate(); err != nil {
 		return err
 	}
-	if req.Version != 0 {
-		return fmt.Errorf("adk: %w: a single version of an artifact cannot be removed; delete the artifact, or keep fewer versions by the store's history", errors.ErrUnsupported)
+	thread := a.thread(req.AppName, req.UserID, req.SessionID, req.FileName)
+	if req.Version == 0 {
+		return a.store.Delete(ctx, thread)
 	}
-	return a.store.Delete(ctx, a.thread(req.AppName, req.UserID, req.SessionID, req.FileName))
+	kept, err := a.versions(ctx, thread)
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains(kept, req.Version):
+		return nil // what is not there is deleted
+	case len(kept) > 1:
+		return fmt.Errorf("adk: %w: one version of several cannot be removed; delete the artifact, or keep fewer versions by the store's history", errors.ErrUnsupported)
+	}
+	err = a.store.Delete(ctx, thread, checkpoint.IfVersion(req.Version))
+	if errors.Is(err, checkpoint.ErrConflict) { // changed meanwhile
+		return a.Delete(ctx, req)
+	}
+	return err
+}
+
+// versions returns the versions that are kept, the newest first.
+func (a *Artifacts) versions(ctx context.Context, thread string) ([]int64, error) {
+	var kept []int64
+	for info, err := range a.store.History(ctx, thread, checkpoint.HistoryOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, info.Version)
+	}
+	return kept, nil
 }
 
 // List implements artifact.Service.
@@ -128,17 +154,14 @@ func (a *Artifacts) Versions(ctx context.Context, req *artifact.VersionsRequest)
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
-	var versions []int64
-	for info, err := range a.store.History(ctx, a.thread(req.AppName, req.UserID, req.SessionID, req.FileName), checkpoint.HistoryOptions{}) {
-		if err != nil {
-			return nil, err
-		}
-		versions = append(versions, info.Version)
+	kept, err := a.versions(ctx, a.thread(req.AppName, req.UserID, req.SessionID, req.FileName))
+	if err != nil {
+		return nil, err
 	}
-	if len(versions) == 0 {
+	if len(kept) == 0 {
 		return nil, failed(checkpoint.ErrNotFound)
 	}
-	return &artifact.VersionsResponse{Versions: versions}, nil
+	return &artifact.VersionsResponse{Versions: kept}, nil
 }
 
 // GetArtifactVersion implements artifact.Service, without loading the artifact.
