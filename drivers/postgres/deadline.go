@@ -81,6 +81,25 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// largestWrite is how much is written at a time: what has left is progress, and of a
+// large state lib/pq makes one write.
+const largestWrite = 256 << 10
+
+// Write implements net.Conn.
+func (w *wire) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		n, err := w.Conn.Write(p[written:min(written+largestWrite, len(p))])
+		written += n
+		if n > 0 {
+			w.watch.progress()
+		}
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
 // SetDeadline implements net.Conn, as the two below do.
 func (w *wire) SetDeadline(t time.Time) error {
 	if w.ended.Load() {

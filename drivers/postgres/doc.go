@@ -165,7 +165,7 @@
 // answered, or 9 seconds. A server that has no room for max_connections is used with
 // those that it lets in. Without a deadline an operation waits up to 8 seconds for a new
 // connection, and 8.5 seconds from its turn for a server that says nothing. A large state
-// may take longer, as long as some of it arrives.
+// may take longer, as long as some of it leaves or arrives.
 //
 // By default only a primary is used (target_session_attrs): a standby would load
 // checkpoints that are no longer the latest. After a failover, connections go to
