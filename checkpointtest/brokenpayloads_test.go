@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 	"unicode/utf8"
 
+	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
@@ -41,6 +43,7 @@ var brokenPayloads = []brokenBackend{
 				return f.full.Save(ctx, req)
 			}
 		})},
+	{name: "16 MiB take longer than it waits", fails: "Raw/Payload/16MB", fault: busy(func(int) bool { return true })},
 	{name: "chunks of a larger payload are left over", fails: "Raw/Payload/ChangingSize",
 		fault: each(func(f *faulty) {
 			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
@@ -100,4 +103,32 @@ var brokenPayloads = []brokenBackend{
 		fault: refusing(func(req driver.SaveRequest) bool { return len(req.Payload) > 400_000 && len(req.Payload) < 411_000 })},
 	{name: "a million bytes do not fit", fails: "Raw/Payload/1MB",
 		fault: refusing(func(req driver.SaveRequest) bool { return len(req.Payload) == 1_000_000 })},
+}
+
+// busy is a database that, for some of the saves of 16 MiB, does the work and answers
+// too late. The saves count from 1.
+func busy(late func(save int) bool) fault {
+	return each(func(f *faulty) {
+		saves := 0
+		f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+			info, err := f.full.Save(ctx, req)
+			if len(req.Payload) < 16<<20 {
+				return info, err
+			}
+			if saves++; late(saves) {
+				return driver.Info{Key: req.Key, ID: req.ID}, driver.ErrUnavailable
+			}
+			return info, err
+		}
+	})
+}
+
+// TestBusyMachine: a database that is too busy for a large save now and then keeps the rules.
+func TestBusyMachine(t *testing.T) {
+	t.Parallel()
+	report := checkpointtest.Verify(t.Context(), busy(func(save int) bool { return save%3 != 0 }).opener(),
+		checkpointtest.Cases(func(name string) bool { return name == "Raw/Payload/16MB" }))
+	if !report.OK() {
+		t.Error(report.String())
+	}
 }
