@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
 // A stretch is a part of a long test that has servers of its own. What ends them for
@@ -96,8 +98,17 @@ func TestStretch(t *testing.T) {
 	}
 }
 
+// servers has the driver of the systems that run on servers of PostgreSQL or Redis.
+var servers = map[string]string{
+	"postgres": "postgres", "pgbouncer": "postgres",
+	"redis": "redis", "sentinel": "redis", "cluster": "redis",
+}
+
 // proved logs a line that scripts/prove.sh writes into docs/proof.md.
 func proved(t testing.TB, part, system, what string, seed uint64) {
 	t.Helper()
+	if version := testserver.Version(servers[system]); version != "" {
+		system += ", " + version
+	}
 	t.Logf("proof: %s | %s | %s | %d", part, system, what, seed)
 }

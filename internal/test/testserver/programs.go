@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strings"
 )
 
 // A notInstalledError says that a program is not on this machine.
@@ -31,6 +33,33 @@ func find(packages string, programs []string, patterns ...string) (string, error
 		}
 	}
 	return "", &notInstalledError{programs[0], packages}
+}
+
+// Version returns what is started for a driver, such as "PostgreSQL 15.18", and ""
+// for a driver without a server whose version its program tells.
+func Version(driver string) string {
+	var program string
+	var err error
+	switch driver {
+	case "postgres":
+		program, err = findPostgres("postgres")
+	case "redis":
+		program, err = findRedis()
+	default:
+		return ""
+	}
+	if err != nil {
+		return ""
+	}
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return ""
+	}
+	name := "PostgreSQL"
+	if driver == "redis" {
+		name, _, _ = strings.Cut(string(out), " ")
+	}
+	return name + " " + regexp.MustCompile(`\d[\d.]*`).FindString(string(out))
 }
 
 // newest returns the path with the highest version number: the longest, and of
