@@ -27,6 +27,20 @@ func payloadDigest(data []byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
+// digestWhole sets what next remembers of the digests of a whole state that is stored
+// as p, where last is remembered of the thread. One that is neither compressed nor
+// sealed is stored as it is, and has the digest of its payload.
+func (next *remembered) digestWhole(last remembered, p payload) {
+	if p.encoding != next.state.encoding {
+		next.sum = last.sum.Of(last.state.data, next.state.data)
+		next.digest = payloadDigest(p.data)
+		return
+	}
+	next.sum = delta.SumOf(last.sum, last.state.data, next.state.data)
+	sum := next.sum.Digest()
+	next.digest = base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // savePatched saves a state as a patch against the one that is remembered, if there
 // is one and the database still has it, and otherwise whole.
 func (s *Store) savePatched(ctx context.Context, thread string, state payload, o saveOptions) (Info, error) {
@@ -54,7 +68,7 @@ func (s *Store) savePatched(ctx context.Context, thread string, state payload, o
 	}
 	next := remembered{state: state, stored: len(p.data), futile: last.futile}
 	if len(state.data) >= smallestPatched {
-		next.digest = payloadDigest(p.data)
+		next.digestWhole(last, p)
 	}
 	info, err := s.commit(ctx, thread, p, next.digest, o)
 	if err == nil && next.digest != "" {
@@ -86,7 +100,7 @@ func (s *Store) patch(last remembered, state payload, to place, match driver.Mat
 	if last.version+1-next.base > driver.MaxChain || room <= 0 {
 		return next, payload{}, false
 	}
-	data, ok := delta.Append(nil, last.state.data, state.data, len(state.data)/2)
+	data, sum, ok := delta.Append(nil, last.state.data, state.data, last.sum, len(state.data)/2)
 	if !ok {
 		next.futile = last.futile.again()
 		return next, payload{}, false
@@ -97,7 +111,7 @@ func (s *Store) patch(last remembered, state payload, to place, match driver.Mat
 		return next, payload{}, false
 	}
 	next.patches += len(p.data)
-	next.digest = payloadDigest(p.data)
+	next.digest, next.sum = payloadDigest(p.data), sum
 	return next, p, true
 }
 
@@ -130,6 +144,9 @@ func (s *Store) remember(cp driver.Checkpoint, state payload) payload {
 	}
 	if cp.Base != 0 {
 		r.patches += len(cp.Payload)
+	}
+	if last, ok := s.conn.states.get(cp.Key); ok {
+		r.sum = last.sum.Of(last.state.data, state.data)
 	}
 	s.conn.states.put(cp.Key, r.at(cp.Info))
 	return state

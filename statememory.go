@@ -7,12 +7,14 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/delta"
 )
 
 // A remembered state is what the handle knows about the latest checkpoint of a
 // thread. It may be wrong by now: the database decides.
 type remembered struct {
-	state   payload // encoded, not compressed or sealed
+	state   payload   // encoded, not compressed or sealed
+	sum     delta.Sum // of state; zero where it is not known
 	id      string
 	version int64
 	created time.Time
@@ -89,7 +91,7 @@ func (m *stateMemory) get(key driver.Key) (remembered, bool) {
 // memory of JSON is the handle's own; other states are copied, for it may be the
 // caller's.
 func (m *stateMemory) put(key driver.Key, r remembered) {
-	size := int64(len(r.state.data)+len(key.Namespace)+len(key.Thread)) + entryOverhead
+	size := int64(len(r.state.data)+r.sum.Size()+len(key.Namespace)+len(key.Thread)) + entryOverhead
 	if size > m.limit {
 		m.drop(key)
 		return

@@ -24,6 +24,7 @@
 package delta
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -46,21 +47,25 @@ func digest(state []byte) (d [digestSize]byte) {
 	return d
 }
 
-// Append appends to dst the patch that makes state out of base. It reports false,
-// and returns dst as it was, when that would take more than limit bytes. It takes
-// time linear in the two lengths; besides dst it uses memory that does not grow with
-// them. Neither may be longer than 1 GiB.
-func Append(dst, base, state []byte, limit int) ([]byte, bool) {
+// Append appends to dst the patch that makes state out of base, and returns the Sum of
+// state; old is that of base, or zero. It reports false, and returns dst as it was and
+// a zero Sum, when the patch would take more than limit bytes. It takes time linear in
+// the two lengths; besides dst and the Sum it uses memory that does not grow with them.
+// Neither may be longer than 1 GiB.
+func Append(dst, base, state []byte, old Sum, limit int) ([]byte, Sum, bool) {
 	start := len(dst)
-	sum := digest(state)
 	dst = append(dst, format)
 	dst = appendSizes(dst, base, state)
-	dst = append(dst, sum[:]...)
+	at := len(dst)
+	dst = append(dst, make([]byte, digestSize)...)
 	w := writer{patch: dst, start: start, limit: limit, base: base, state: state}
-	if !w.write() {
-		return dst[:start], false
+	common := commonPrefix(base, state)
+	if !w.write(common) {
+		return dst[:start], Sum{}, false
 	}
-	return w.patch, true
+	sum := old.begin(common).complete(state)
+	copy(w.patch[at:], sum.digest[:])
+	return w.patch, sum, true
 }
 
 func appendSizes(dst, base, state []byte) []byte {
@@ -77,9 +82,9 @@ type writer struct {
 	end          int // where the last copy ended in base
 }
 
-func (w *writer) write() bool {
+// write writes everything; first is the length of the common beginning.
+func (w *writer) write(first int) bool {
 	base, state := w.base, w.state
-	first := commonPrefix(base, state)
 	if !w.copy(0, 0, first) {
 		return false
 	}
@@ -123,10 +128,17 @@ func (w *writer) finish() bool {
 	return len(w.patch)-w.start <= w.limit
 }
 
+// compared is how many bytes are compared at a time while they are equal, which is
+// faster than looking for where they differ.
+const compared = 1 << 10
+
 // commonPrefix returns how many bytes a and b have in common at the beginning.
 func commonPrefix(a, b []byte) int {
 	n := min(len(a), len(b))
 	i := 0
+	for i+compared <= n && bytes.Equal(a[i:i+compared], b[i:i+compared]) {
+		i += compared
+	}
 	for ; i+8 <= n; i += 8 {
 		if binary.LittleEndian.Uint64(a[i:]) != binary.LittleEndian.Uint64(b[i:]) {
 			break
@@ -142,6 +154,9 @@ func commonPrefix(a, b []byte) int {
 func commonSuffix(a, b []byte) int {
 	n := min(len(a), len(b))
 	i := 0
+	for i+compared <= n && bytes.Equal(a[len(a)-i-compared:len(a)-i], b[len(b)-i-compared:len(b)-i]) {
+		i += compared
+	}
 	for ; i+8 <= n; i += 8 {
 		if binary.LittleEndian.Uint64(a[len(a)-i-8:]) != binary.LittleEndian.Uint64(b[len(b)-i-8:]) {
 			break

@@ -16,8 +16,8 @@ const noLimit = 1 << 30
 
 func make1(t testing.TB, base, state []byte) []byte {
 	t.Helper()
-	patch, ok := Append(nil, base, state, noLimit)
-	if !ok {
+	patch, sum, ok := Append(nil, base, state, Sum{}, noLimit)
+	if !ok || sum.Digest() != digest(state) {
 		t.Fatal("Append without a limit reports false")
 	}
 	got, err := Apply(base, noLimit, patch)
@@ -108,14 +108,14 @@ func TestLimit(t *testing.T) {
 	size := len(make1(t, base, state))
 	dst := []byte("before")
 	for _, limit := range []int{0, 1, size / 2, size - 1} {
-		if got, ok := Append(dst, base, state, limit); ok || string(got) != "before" {
+		if got, _, ok := Append(dst, base, state, Sum{}, limit); ok || string(got) != "before" {
 			t.Errorf("Append with a limit of %d of %d bytes: %d bytes, %v, want what was there and false", limit, size, len(got), ok)
 		}
 	}
-	if got, ok := Append(dst, base, state, size); !ok || len(got) != len(dst)+size {
+	if got, _, ok := Append(dst, base, state, Sum{}, size); !ok || len(got) != len(dst)+size {
 		t.Errorf("Append with a limit of its %d bytes: %d bytes, %v, want them after what was there", size, len(got), ok)
 	}
-	if _, ok := Append(nil, random(100_000), random(100_001), 50_000); ok {
+	if _, _, ok := Append(nil, random(100_000), random(100_001), Sum{}, 50_000); ok {
 		t.Error("Append of two random states within half of one reports true")
 	}
 }
@@ -241,7 +241,7 @@ func FuzzPatch(f *testing.F) {
 		if len(patch) > len(state)+64+len(state)/16 {
 			t.Errorf("a patch of %d bytes for a state of %d", len(patch), len(state))
 		}
-		if tight, ok := Append(nil, base, state, len(patch)); !ok || !bytes.Equal(tight, patch) {
+		if tight, _, ok := Append(nil, base, state, SumOf(Sum{}, nil, base), len(patch)); !ok || !bytes.Equal(tight, patch) {
 			t.Errorf("a limit of the patch's own %d bytes is not enough", len(patch))
 		}
 		Apply(state, 1<<20, patch) // whatever it says, it must not panic
@@ -250,7 +250,7 @@ func FuzzPatch(f *testing.F) {
 
 func FuzzApply(f *testing.F) {
 	base := conversation(2000, 1)
-	patch, _ := Append(nil, base, conversation(2000, 2, "hello"), noLimit)
+	patch, _, _ := Append(nil, base, conversation(2000, 2, "hello"), Sum{}, noLimit)
 	f.Add(base, patch, patch)
 	f.Add([]byte(""), []byte{format}, []byte{})
 	f.Fuzz(func(t *testing.T, base, first, second []byte) {
@@ -269,8 +269,10 @@ func FuzzApply(f *testing.F) {
 
 func BenchmarkAppend(b *testing.B) {
 	base := conversation(2_000_000, 41)
+	sum := SumOf(Sum{}, nil, base)
 	for name, state := range map[string][]byte{
 		"three edits":   edit(base, 3, 40),
+		"appended":      append(bytes.Clone(base), random(300)...),
 		"message":       conversation(2_000_000, 42, string(random(300))),
 		"hundred edits": edit(base, 100, 40),
 		"random":        random(len(base)),
@@ -280,7 +282,7 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportAllocs()
 			size := 0
 			for b.Loop() {
-				patch, _ := Append(nil, base, state, len(state)/2)
+				patch, _, _ := Append(nil, base, state, sum, len(state)/2)
 				size = len(patch)
 			}
 			b.ReportMetric(float64(size), "patch-bytes")
@@ -303,7 +305,7 @@ func BenchmarkApply(b *testing.B) {
 	for i := range 63 {
 		next := edit(state, 3, 40+i)
 		next = append(next, random(300+i)...)
-		patch, _ := Append(nil, state, next, noLimit)
+		patch, _, _ := Append(nil, state, next, Sum{}, noLimit)
 		patches, state = append(patches, patch), next
 	}
 	b.SetBytes(int64(len(state)))

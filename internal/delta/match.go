@@ -66,7 +66,7 @@ func (m *matcher) match(base, state []byte, s span, level int, yield func(from, 
 	doneOld, doneNow := 0, 0
 	misses := len(now) // a bound on comparisons that come to nothing, against states made for it
 	at := 0
-	h := hash(now[:size])
+	h := hashOf(now[:size])
 	for {
 		from := -1
 		if n := table[h*multiplier>>shift]; (n^h<<numberBits)&tag == 0 && n&^tag != 0 {
@@ -107,7 +107,7 @@ func (m *matcher) match(base, state []byte, s span, level int, yield func(from, 
 		if at+size > len(now) {
 			break
 		}
-		h = hash(now[at : at+size])
+		h = hashOf(now[at : at+size])
 	}
 	if doneOld < len(old) && doneNow < len(now) && doneNow > 0 && level+1 < depth && size > shortest {
 		gap := span{s.fromBase + doneOld, s.toBase, s.fromState + doneNow, s.toState}
@@ -127,14 +127,14 @@ func (m *matcher) index(old []byte, size int) []uint32 {
 	clear(table)
 	shift := 32 - bits.Len(uint(len(table)-1))
 	for i := blocks - 1; i >= 0; i-- {
-		h := hash(old[i*size : (i+1)*size])
+		h := hashOf(old[i*size : (i+1)*size])
 		table[h*multiplier>>shift] = h<<numberBits&tag | uint32(i+1)
 	}
 	return table
 }
 
-// hash is the sum of block[i] * multiplier^(len-1-i): a polynomial that rolls.
-func hash(block []byte) uint32 {
+// hashOf is the sum of block[i] * multiplier^(len-1-i): a polynomial that rolls.
+func hashOf(block []byte) uint32 {
 	var h uint32
 	for len(block) >= 8 {
 		b := block[:8]
