@@ -14,6 +14,7 @@ type chain struct {
 	b        *handle
 	thread   string
 	keep     int
+	mark     string        // stands in every payload
 	versions []driver.Link // all that were saved, from version 1 on
 	digests  []string
 }
@@ -27,10 +28,10 @@ func (c *chain) request(base int64) driver.PatchRequest {
 	n := len(c.versions) + 1
 	req := driver.PatchRequest{SaveRequest: c.t.request(c.thread), Base: base}
 	req.Keep, req.Encoding = c.keep, "json"
-	req.Payload = fmt.Appendf(nil, ` { "spelled" :"in its own way", "n": %d.0 }`, n) // JSON that a database may respell
+	req.Payload = fmt.Appendf(nil, ` { "spelled" :"in its own way", "n": %d.0, "mark": %q }`, n, c.mark) // JSON that a database may respell
 	req.Digest = fmt.Sprintf("digest-%d-%s", n, c.thread)
 	if base != 0 {
-		req.Encoding, req.Payload = "json+patch", fmt.Appendf(nil, "\x00patch\xff%d", n)
+		req.Encoding, req.Payload = "json+patch", fmt.Appendf(nil, "\x00patch\xff%d%s", n, c.mark)
 		req.Previous = driver.Previous{ID: c.versions[n-2].ID, Digest: c.digests[n-2]}
 	}
 	return req

@@ -88,6 +88,7 @@ func (s *suite) cases() []testCase {
 		purgeCases(),
 		namespacesCases(),
 		rewriteCases(),
+		s.storedCases(),
 		patchCases(), // which ends with cases under Store
 		storeCases(),
 		storeLogCases(),
@@ -168,7 +169,9 @@ func ListLag(d time.Duration) Option {
 type suite struct {
 	open         func(testing.TB) (driver.Backend, error)
 	required     []string
-	unreachable  func(testing.TB) (driver.Backend, error) // nil unless asked for
+	unreachable  func(testing.TB) (driver.Backend, error)   // nil unless asked for
+	countStored  func(context.Context, string) (int, error) // nil unless given
+	late         int                                        // see StoredPayloads
 	storeOptions []checkpoint.Option
 	accept       func(name string) bool // nil for all
 	timeout      time.Duration

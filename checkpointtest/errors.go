@@ -337,8 +337,11 @@ func errorsUsableAfterwards(t *trial) {
 }
 
 // soon repeats what is done until it reports true, for a few seconds.
-func soon(done func() bool) {
-	for start := time.Now(); !done() && time.Since(start) < 3*time.Second; {
+func soon(done func() bool) { within(3*time.Second, done) }
+
+// within repeats what is done until it reports true, for no longer than limit.
+func within(limit time.Duration, done func() bool) {
+	for start := time.Now(); !done() && time.Since(start) < limit; {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -1,6 +1,7 @@
 package bbolt_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -12,7 +13,9 @@ import (
 
 // TestConformance is the whole test of the driver against the rules.
 func TestConformance(t *testing.T) {
-	checkpointtest.Run(t, opener(t), checkpointtest.RequireAll())
+	open := opener(t)
+	stored := func(ctx context.Context, mark string) (int, error) { return bbolt.Payloads(ctx, open(t), mark) }
+	checkpointtest.Run(t, open, checkpointtest.RequireAll(), checkpointtest.StoredPayloads(stored, 0))
 }
 
 // TestOpen judges what is said of Open.

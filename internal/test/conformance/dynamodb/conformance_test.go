@@ -1,8 +1,16 @@
 package dynamodb_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
@@ -25,7 +33,33 @@ func TestConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 				return b
-			}, checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter", "Patcher"))
+			}, checkpointtest.RequireAll(), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
 		})
+	}
+}
+
+// payloads counts the items of a table that have a mark in an attribute.
+func payloads(endpoint, table string) func(context.Context, string) (int, error) {
+	client := awsdynamodb.New(awsdynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	})
+	return func(ctx context.Context, mark string) (n int, err error) {
+		pages := awsdynamodb.NewScanPaginator(client, &awsdynamodb.ScanInput{TableName: &table, ConsistentRead: aws.Bool(true)})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return 0, err
+			}
+			for _, item := range page.Items {
+				for _, value := range item {
+					text, _ := value.(*types.AttributeValueMemberS)
+					data, _ := value.(*types.AttributeValueMemberB)
+					if text != nil && strings.Contains(text.Value, mark) || data != nil && bytes.Contains(data.Value, []byte(mark)) {
+						n++
+					}
+				}
+			}
+		}
+		return n, nil
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/memory"
+	"github.com/go-ckpt/checkpoint/internal/test/memorypayloads"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	checkpointtest.Run(t, openShared(), checkpointtest.RequireAll())
+	var d memory.Driver
+	checkpointtest.Run(t, openNamed(&d), checkpointtest.RequireAll(), checkpointtest.StoredPayloads(memorypayloads.Count(&d), 0))
 }
 
 // TestConformanceIncremental runs the cases about stores again, with patches wherever
@@ -27,7 +29,10 @@ func BenchmarkSuite(b *testing.B) { checkpointtest.Benchmark(b, openShared()) }
 
 // openShared returns a function that opens handles on one store.
 func openShared() func(testing.TB) driver.Backend {
-	var d memory.Driver
+	return openNamed(new(memory.Driver))
+}
+
+func openNamed(d *memory.Driver) func(testing.TB) driver.Backend {
 	return func(t testing.TB) driver.Backend {
 		b, err := d.Open("memory:conformance")
 		if err != nil {

@@ -1,8 +1,11 @@
 package redis_test
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint"
@@ -30,9 +33,14 @@ func openDSN(t testing.TB, dsn string) driver.Backend {
 // It leaves goroutines behind when a client is closed.
 var withoutNotifications = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
-// withClient hands a plain client to New, as an application would make it, with its
-// own ideas about contexts.
+// withClient hands a plain client to New, with its own ideas about contexts.
 func withClient(t testing.TB, dsn string) driver.Backend {
+	t.Helper()
+	return redis.New(plain(t, dsn), redis.Config{Prefix: "client:"})
+}
+
+// plain returns a client as an application would make it.
+func plain(t testing.TB, dsn string) goredis.UniversalClient {
 	t.Helper()
 	var client goredis.UniversalClient
 	if url, ok := strings.CutPrefix(dsn, "redis+cluster"); ok {
@@ -51,7 +59,54 @@ func withClient(t testing.TB, dsn string) driver.Backend {
 		client = goredis.NewClient(options)
 	}
 	t.Cleanup(func() { client.Close() })
-	return redis.New(client, redis.Config{Prefix: "client:"})
+	return client
+}
+
+// payloads counts the values with a mark, whatever their key is and its type.
+func payloads(t *testing.T, dsn string) func(context.Context, string) (int, error) {
+	count := func(ctx context.Context, client *goredis.Client, mark string) (n int, err error) {
+		keys := client.Scan(ctx, 0, "", 1_000).Iterator()
+		for keys.Next(ctx) {
+			var values []string
+			switch kind := client.Type(ctx, keys.Val()).Val(); kind {
+			case "list":
+				values, err = client.LRange(ctx, keys.Val(), 0, -1).Result()
+			case "hash":
+				values, err = client.HVals(ctx, keys.Val()).Result()
+			case "zset":
+				values, err = client.ZRange(ctx, keys.Val(), 0, -1).Result()
+			case "none": // gone meanwhile
+			default:
+				err = fmt.Errorf("the key %q has the type %q", keys.Val(), kind)
+			}
+			if err != nil {
+				return 0, err
+			}
+			for _, value := range values {
+				if strings.Contains(value, mark) {
+					n++
+				}
+			}
+		}
+		return n, keys.Err()
+	}
+	client := plain(t, dsn)
+	return func(ctx context.Context, mark string) (int, error) {
+		var n atomic.Int64
+		one := func(ctx context.Context, c *goredis.Client) error {
+			found, err := count(ctx, c, mark)
+			n.Add(int64(found))
+			return err
+		}
+		var err error
+		switch client := client.(type) {
+		case *goredis.ClusterClient:
+			err = client.ForEachMaster(ctx, one)
+		case *goredis.Client:
+			err = one(ctx, client)
+		}
+		return int(n.Load()), err
+	}
 }
 
 // TestConformance runs the suite on every topology, with clients of our own and
@@ -88,9 +143,11 @@ func TestConformance(t *testing.T) {
 		{"ClusterClient", testserver.RedisCluster, "", client, "redis+cluster://" + refusing.Addr().String()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			checkpointtest.Run(t, c.open(c.server(t)+c.words),
-				checkpointtest.RequireAll(),
-				checkpointtest.Unreachable(c.open(c.unreachable)))
+			options := []checkpointtest.Option{checkpointtest.RequireAll(), checkpointtest.Unreachable(c.open(c.unreachable))}
+			if c.name == "Single" || c.name == "Cluster" { // the scripts, and so what they leave, are the same elsewhere
+				options = append(options, checkpointtest.StoredPayloads(payloads(t, c.server(t)), 0))
+			}
+			checkpointtest.Run(t, c.open(c.server(t)+c.words), options...)
 		})
 	}
 }

@@ -1,7 +1,9 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +32,8 @@ func open(t testing.TB, dsn string) driver.Backend {
 
 func TestConformance(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "agents.db")
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, file) }, everything)
+	stored := checkpointtest.StoredPayloads(payloads(given(t, file, 1)), 0)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, file) }, everything, stored)
 }
 
 // TestConformanceOfGivenDB runs the suite on a pool that the caller has opened,
@@ -38,7 +41,8 @@ func TestConformance(t *testing.T) {
 // one that a second handle could not share.
 func TestConformanceOfGivenDB(t *testing.T) {
 	db := given(t, "file::memory:?_txlock=immediate", 1)
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return sqlite.New(db, sqlite.Config{}) }, everything)
+	stored := checkpointtest.StoredPayloads(payloads(db), 0)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return sqlite.New(db, sqlite.Config{}) }, everything, stored)
 }
 
 // TestConformanceIncremental runs the cases about stores again, with patches wherever
@@ -60,6 +64,38 @@ func TestConformanceOfGivenFile(t *testing.T) {
 	checkpointtest.Run(t, func(t testing.TB) driver.Backend {
 		return sqlite.New(db, sqlite.Config{TableName: "given"})
 	}, everything)
+}
+
+// payloads counts the values with a mark in every column of every table.
+func payloads(db *sql.DB) func(context.Context, string) (int, error) {
+	return func(ctx context.Context, mark string) (n int, err error) {
+		columns, err := texts(ctx, db, `
+			SELECT format('SELECT count(*) FROM "%w" WHERE instr(CAST("%w" AS BLOB), CAST(?1 AS BLOB))', t.name, c.name)
+			FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'`)
+		for _, statement := range columns {
+			var found int
+			err = errors.Join(err, db.QueryRowContext(ctx, statement, mark).Scan(&found))
+			n += found
+		}
+		return n, err
+	}
+}
+
+// texts returns a statement's only column.
+func texts(ctx context.Context, db *sql.DB, statement string) (all []string, err error) {
+	rows, err := db.QueryContext(ctx, statement)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		all = append(all, text)
+	}
+	return all, rows.Err()
 }
 
 // given opens a pool as an application would.
