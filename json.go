@@ -1,13 +1,14 @@
 package checkpoint
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/go-ckpt/checkpoint/internal/jsonscan"
 )
 
 // maxDepth is how deep a JSON state may nest. What some database would refuse or
@@ -17,75 +18,19 @@ const maxDepth = 1000
 // checkJSON returns an error if the encoded state nests too deep, or holds text
 // that is not UTF-8 or that the encoder has replaced because it was not.
 func checkJSON(data []byte, state any) error {
-	if !utf8.Valid(data) {
+	valid, replaced := jsonscan.Text(data)
+	if !valid {
 		return errors.New("it holds text that is not UTF-8; save binary data as []byte or checkpoint.Bytes")
 	}
-	// What is not UTF-8 comes out of an encoder of JSON as U+FFFD, spelled in one
-	// way or another. That character may also have been in the state; the state
-	// tells.
-	if holdsReplacement(data) && holdsBadText(reflect.ValueOf(state), maxDepth) {
+	// What is not UTF-8 comes out of an encoder of JSON as U+FFFD. That character may
+	// also have been in the state; the state tells.
+	if replaced && holdsBadText(reflect.ValueOf(state), maxDepth) {
 		return errors.New("it holds a string that is not UTF-8; save binary data as []byte or checkpoint.Bytes")
 	}
-	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) > maxDepth && nesting(data) > maxDepth {
+	if jsonscan.Deeper(data, maxDepth) {
 		return fmt.Errorf("it nests deeper than %d levels", maxDepth)
 	}
 	return nil
-}
-
-// holdsReplacement reports whether JSON holds U+FFFD, as it is or as an escape with
-// digits of either case.
-func holdsReplacement(data []byte) bool {
-	if bytes.Contains(data, []byte("\uFFFD")) {
-		return true
-	}
-	for {
-		i := bytes.Index(data, []byte(`\u`))
-		if i < 0 || len(data) < i+6 {
-			return false
-		}
-		if bytes.EqualFold(data[i+2:i+6], []byte("fffd")) {
-			return true
-		}
-		data = data[i+2:]
-	}
-}
-
-// nesting returns how deep valid JSON nests. Strings, which most of a conversation
-// is, are passed over from quote to quote.
-func nesting(data []byte) int {
-	depth, deepest := 0, 0
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '{', '[':
-			depth++
-			deepest = max(deepest, depth)
-		case '}', ']':
-			depth--
-		case '"':
-			i = stringEnd(data, i+1)
-		}
-	}
-	return deepest
-}
-
-// stringEnd returns the index of the quote that ends the JSON string whose text
-// begins at from, or len(data).
-func stringEnd(data []byte, from int) int {
-	for at := from; ; {
-		n := bytes.IndexByte(data[at:], '"')
-		if n < 0 {
-			return len(data)
-		}
-		at += n
-		escapes := 0
-		for at-1-escapes >= from && data[at-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return at
-		}
-		at++
-	}
 }
 
 // holdsBadText reports whether a value that has been encoded as JSON holds a string

@@ -208,7 +208,7 @@ run_tests() {
 # other_toolchains runs the tests that need no server with the next release of Go and
 # with encoding/json/v2, whose encoders differ in what they write and report.
 other_toolchains() {
-	local packages=(. ./driver/... ./drivers/memory ./lease ./zstd ./internal/names ./internal/jsonvalue ./internal/backends ./internal/cli/...)
+	local packages=(. ./driver/... ./drivers/memory ./lease ./zstd ./internal/names ./internal/jsonvalue ./internal/jsonscan ./internal/backends ./internal/cli/...)
 	say "go test with $next_go: ${packages[*]}"
 	if GOTOOLCHAIN=$next_go go version >/dev/null 2>&1; then
 		GOTOOLCHAIN=$next_go go test "${packages[@]}" || die "go test with $next_go"
