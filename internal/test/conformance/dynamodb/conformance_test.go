@@ -15,6 +15,7 @@ import (
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/dynamodb"
+	"github.com/go-ckpt/checkpoint/internal/test/conformance"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
@@ -24,16 +25,23 @@ func TestConformance(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	endpoint := testserver.DynamoDB(t)
-	for _, index := range []string{"", "&index=none"} {
-		t.Run("index"+index, func(t *testing.T) {
+	for _, c := range []struct {
+		name, words string
+		more        []checkpointtest.Option
+	}{
+		{"Index", "", nil},
+		{"NoIndex", "&index=none", []checkpointtest.Option{conformance.Lists()}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			table := "t-" + rand.Text()
+			options := append(c.more, checkpointtest.RequireAll(), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
 			checkpointtest.Run(t, func(t testing.TB) driver.Backend {
-				b, err := dynamodb.Driver{}.Open("dynamodb://" + table + "?create_table=true&region=us-east-1&endpoint=" + endpoint + index)
+				b, err := dynamodb.Driver{}.Open("dynamodb://" + table + "?create_table=true&region=us-east-1&endpoint=" + endpoint + c.words)
 				if err != nil {
 					t.Fatal(err)
 				}
 				return b
-			}, checkpointtest.RequireAll(), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
+			}, options...)
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/postgres"
+	"github.com/go-ckpt/checkpoint/internal/test/conformance"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
@@ -68,7 +69,7 @@ func payloads(t *testing.T, dsn string) func(context.Context, string) (int, erro
 // mode, with fewer connections to the server than there are to the pooler.
 func TestConformanceBehindPgBouncer(t *testing.T) {
 	bouncer := testserver.PgBouncer(t, testserver.Postgres(t), "default_pool_size = 5")
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, bouncer.URL) }, all)
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, bouncer.URL) }, all, conformance.Clients())
 }
 
 // TestConformanceIncremental runs the cases about stores again, with patches wherever

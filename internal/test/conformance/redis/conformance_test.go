@@ -12,6 +12,7 @@ import (
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/redis"
+	"github.com/go-ckpt/checkpoint/internal/test/conformance"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -128,26 +129,33 @@ func TestConformance(t *testing.T) {
 	client := func(dsn string) func(testing.TB) driver.Backend {
 		return func(t testing.TB) driver.Backend { return withClient(t, dsn) }
 	}
+	// The scripts are the same everywhere: what they store is tried on a server and on a
+	// cluster, what else may differ on the others.
+	counting := func(t *testing.T, server string) checkpointtest.Option {
+		return checkpointtest.StoredPayloads(payloads(t, server), 0)
+	}
+	lists := func(*testing.T, string) checkpointtest.Option { return conformance.Lists() }
+	clients := func(*testing.T, string) checkpointtest.Option { return conformance.Clients() }
 	for _, c := range []struct {
 		name        string
 		server      func(testing.TB) string
 		words       string
 		open        func(string) func(testing.TB) driver.Backend
 		unreachable string
+		more        func(t *testing.T, server string) checkpointtest.Option
 	}{
-		{"Single", testserver.Redis, "", dsn, "redis://" + silent.Addr().String()},
-		{"SingleSharded", testserver.Redis, "?prefix=sharded:&shards=7", dsn, "redis://" + refusing.Addr().String()},
-		{"SingleClient", testserver.Redis, "", client, "redis://" + refusing.Addr().String()},
-		{"Sentinel", testserver.RedisSentinel, "", dsn, "redis+sentinel://" + silent.Addr().String() + "?master_name=main&dial_timeout=1s"},
-		{"Cluster", testserver.RedisCluster, "", dsn, "redis+cluster://" + silent.Addr().String() + "?read_timeout=500ms"},
-		{"ClusterClient", testserver.RedisCluster, "", client, "redis+cluster://" + refusing.Addr().String()},
+		{"Single", testserver.Redis, "", dsn, "redis://" + silent.Addr().String(), counting},
+		{"SingleSharded", testserver.Redis, "?prefix=sharded:&shards=7", dsn, "redis://" + refusing.Addr().String(), lists},
+		{"SingleClient", testserver.Redis, "", client, "redis://" + refusing.Addr().String(), clients},
+		{"Sentinel", testserver.RedisSentinel, "", dsn, "redis+sentinel://" + silent.Addr().String() + "?master_name=main&dial_timeout=1s", clients},
+		{"Cluster", testserver.RedisCluster, "", dsn, "redis+cluster://" + silent.Addr().String() + "?read_timeout=500ms", counting},
+		{"ClusterClient", testserver.RedisCluster, "", client, "redis+cluster://" + refusing.Addr().String(), clients},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			options := []checkpointtest.Option{checkpointtest.RequireAll(), checkpointtest.Unreachable(c.open(c.unreachable))}
-			if c.name == "Single" || c.name == "Cluster" { // the scripts, and so what they leave, are the same elsewhere
-				options = append(options, checkpointtest.StoredPayloads(payloads(t, c.server(t)), 0))
-			}
-			checkpointtest.Run(t, c.open(c.server(t)+c.words), options...)
+			checkpointtest.Run(t, c.open(c.server(t)+c.words),
+				checkpointtest.RequireAll(),
+				checkpointtest.Unreachable(c.open(c.unreachable)),
+				c.more(t, c.server(t)))
 		})
 	}
 }
