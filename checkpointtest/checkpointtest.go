@@ -103,8 +103,8 @@ func (s *suite) cases() []testCase {
 type Option func(*suite)
 
 // Require names optional interfaces of package driver that the backend must
-// have: "Finder", "Importer", "NamespaceLister", "PrefixDeleter", "Purger",
-// "Rewriter", "VersionReader". Without one of them the cases about it fail,
+// have: "Finder", "Importer", "NamespaceLister", "Patcher", "PrefixDeleter",
+// "Purger", "Rewriter", "VersionReader". Without one of them the cases about it fail,
 // instead of being skipped.
 // It panics on any other name.
 func Require(names ...string) Option {
