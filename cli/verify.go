@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ var ruleNames = []string{
 
 func newVerify(a *app) *cobra.Command {
 	var cases, calls bool
+	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Run the conformance suite against the store",
@@ -36,15 +38,19 @@ takes a minute or more. The exit status is 1 when a rule is broken.`,
   checkpoint verify --cases`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.verify(cmd.Context(), cases, calls)
+			if timeout <= 0 {
+				return usagef("--timeout %v: a case needs some time", timeout)
+			}
+			return a.verify(cmd.Context(), timeout, cases, calls)
 		},
 	}
 	cmd.Flags().BoolVar(&cases, "cases", false, "show every case, not only the sums of each rule")
 	cmd.Flags().BoolVarP(&calls, "verbose", "v", false, "show with each failure the calls that came before it")
+	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Minute, "how long a case may take, for databases that are slow")
 	return cmd
 }
 
-func (a *app) verify(ctx context.Context, cases, calls bool) error {
+func (a *app) verify(ctx context.Context, timeout time.Duration, cases, calls bool) error {
 	src := a.source(true)
 	first, err := src.open() // the errors of URL, namespace and keys
 	if err != nil {
@@ -55,7 +61,7 @@ func (a *app) verify(ctx context.Context, cases, calls bool) error {
 		return usagef("verify opens the store many times, and this one is private to each; name a file, or memory:NAME")
 	}
 
-	var options []checkpointtest.Option
+	options := []checkpointtest.Option{checkpointtest.Timeout(timeout)}
 	if src.keys != "" {
 		keys, err := src.parseKeys()
 		if err != nil {

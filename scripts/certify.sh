@@ -257,7 +257,7 @@ certify() ( # NAME
 		"$work/checkpoint" ping --store "$store" >/dev/null 2>&1 && break
 		sleep 0.2
 	done
-	"$work/checkpoint" verify --json --store "$store" >"$out/results" 2>"$dir/errors"
+	"$work/checkpoint" verify --json --timeout 10m --store "$store" >"$out/results" 2>"$dir/errors"
 	"$work/certify" program "$store" >>"$out/results" 2>>"$dir/errors"
 	printf '%s\n' "$version" "$from" >"$out/about"
 	sed '/ WARN checkpoint: /d' "$dir/errors" # of a time to live that cannot be turned on

@@ -30,7 +30,7 @@ func main() {
 		}
 		ok = true
 	case len(args) == 2 && args[0] == "program":
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // emulators are slow
 		defer cancel()
 		ok, err = use(ctx, args[1], json.NewEncoder(os.Stdout))
 	case len(args) == 3 && args[0] == "write":
