@@ -14,11 +14,28 @@ import (
 // Its errors are not shown to the caller, since they may quote the state.
 type Codec interface {
 	// Name is stored with every payload and finds the codec again: at most 64
-	// printable ASCII characters without space and '+', and not "json" or
-	// "bytes".
+	// printable ASCII characters without space and '+', not "bytes", and "json" of a
+	// [JSONCodec] only.
 	Name() string
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error
+}
+
+// A JSONCodec writes and reads the encoding "json", which is its Name, in the place
+// of this package's own codec: stores with either read each other's states. Package
+// github.com/go-ckpt/checkpoint/fastjson has one.
+//
+// Unmarshal gives what json.Unmarshal gives, and its error is json.Unmarshal's. What
+// Marshal returns must not change afterwards.
+type JSONCodec interface {
+	Codec
+
+	// MarshalWithin is Marshal for a store, which does not look at the result again: a
+	// valid JSON text in UTF-8 that nests at most depth levels and says what
+	// json.Marshal would say. Text in the state that is not UTF-8 is an error, and not
+	// replaced. After an error the store encodes the state with encoding/json, whose
+	// result counts.
+	MarshalWithin(v any, depth int) ([]byte, error)
 }
 
 // Bytes as a state are stored and loaded unchanged: for gob, protocol buffers
@@ -34,6 +51,7 @@ const (
 // encode turns a state into the payload of its first step.
 func (s *Store) encode(state any) (payload, error) {
 	p := payload{encoding: s.codec.Name()}
+	checked := false
 	switch v := state.(type) {
 	case Bytes:
 		p = payload{encoding: encodingBytes, data: v}
@@ -44,7 +62,7 @@ func (s *Store) encode(state any) (payload, error) {
 		p = payload{encoding: encodingBytes, data: *v}
 	default:
 		var err error
-		if p.data, err = s.codec.Marshal(state); err != nil {
+		if p.data, checked, err = marshal(s.codec, state); err != nil {
 			return p, fmt.Errorf("%w state: %w", ErrInvalid, encodeError(s.codec, state, err))
 		}
 	}
@@ -54,12 +72,25 @@ func (s *Store) encode(state any) (payload, error) {
 	if len(p.data) > s.maxSize {
 		return p, fmt.Errorf("%w: it has %d bytes, this store takes %d (raise it with WithMaxStateSize or max_state_size)", ErrTooLarge, len(p.data), s.maxSize)
 	}
-	if p.encoding == encodingJSON {
+	if p.encoding == encodingJSON && !checked {
 		if err := checkJSON(p.data, state); err != nil {
 			return p, fmt.Errorf("%w state: %w", ErrInvalid, err)
 		}
 	}
 	return p, nil
+}
+
+// marshal encodes a state. It reports whether the codec vouches for the text and the
+// depth of what it returns.
+func marshal(c Codec, state any) (data []byte, checked bool, err error) {
+	if fast, ok := c.(JSONCodec); ok {
+		if data, err = fast.MarshalWithin(state, maxDepth); err == nil {
+			return data, true, nil
+		}
+		c = jsonCodec{}
+	}
+	data, err = c.Marshal(state)
+	return data, false, err
 }
 
 // encodeError says why a state could not be encoded, without what a marshaler of
@@ -116,13 +147,30 @@ func (s *Store) decode(p payload, target any) error {
 		return fmt.Errorf("%w: it was saved as %s, not as checkpoint.Bytes", ErrCorrupt, p.encoding)
 	}
 	if p.encoding == encodingJSON {
-		c, _ := s.codec.(jsonCodec) // another codec's store reads JSON too
-		return c.decode(p.data, target)
+		var c Codec = jsonCodec{} // another codec's store reads JSON too
+		if s.codec.Name() == encodingJSON {
+			c = s.codec
+		}
+		return decodeJSON(c, p.data, target)
 	}
 	if err := s.codec.Unmarshal(p.data, target); err != nil {
 		return fmt.Errorf("%w: the codec %s cannot decode it into a %T", ErrCorrupt, p.encoding, target)
 	}
 	return nil
+}
+
+// checkCodec returns an error unless the codec has a name that it may have.
+func checkCodec(c Codec) error {
+	switch c.(type) {
+	case jsonCodec:
+		return nil
+	case JSONCodec:
+		if name := c.Name(); name != encodingJSON {
+			return fmt.Errorf("a JSONCodec has the name %q, not %q", encodingJSON, name)
+		}
+		return nil
+	}
+	return checkStepName(c.Name(), encodingJSON, encodingBytes)
 }
 
 // checkStepName returns an error unless s can be part of an Encoding.
@@ -175,9 +223,9 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// decode is unmarshal with errors that do not quote the state.
-func (c jsonCodec) decode(data []byte, target any) error {
-	err := c.unmarshal(data, target)
+// decodeJSON decodes with errors that do not quote the state.
+func decodeJSON(c Codec, data []byte, target any) error {
+	err := c.Unmarshal(data, target)
 	if err == nil {
 		return nil
 	}

@@ -108,6 +108,7 @@ func TestOpenBadOptions(t *testing.T) {
 		"nil codec":        checkpoint.WithCodec(nil),
 		"codec json":       checkpoint.WithCodec(gobCodec{name: "json"}),
 		"codec bytes":      checkpoint.WithCodec(gobCodec{name: "bytes"}),
+		"JSON codec xml":   checkpoint.WithCodec(otherJSON{"xml"}),
 		"codec with plus":  checkpoint.WithCodec(gobCodec{name: "gob+x"}),
 		"codec empty":      checkpoint.WithCodec(gobCodec{}),
 		"nil compressor":   checkpoint.WithCompression(nil),

@@ -137,18 +137,17 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithCodec sets how states become bytes, JSON by default; [JSONNumbers] keeps the
-// numbers of states without types. The names "json" and "bytes", and names that
-// contain '+', are taken.
+// numbers of states without types, and package fastjson is a faster codec of the same
+// JSON. The name "json" is a [JSONCodec]'s; "bytes", and names that contain '+', are
+// taken.
 func WithCodec(c Codec) Option {
 	return func(s *settings) {
 		if c == nil {
 			s.fail("WithCodec: the codec is nil")
 			return
 		}
-		if _, own := c.(jsonCodec); !own {
-			if err := checkStepName(c.Name(), encodingJSON, encodingBytes); err != nil {
-				s.fail("WithCodec: %w", err)
-			}
+		if err := checkCodec(c); err != nil {
+			s.fail("WithCodec: %w", err)
 		}
 		s.codec = c
 	}
