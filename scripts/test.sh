@@ -219,13 +219,18 @@ other_toolchains() {
 	fi
 	say "go test with GOEXPERIMENT=jsonv2: ${packages[*]}"
 	GOEXPERIMENT=jsonv2 go test "${packages[@]}" || die 'go test with GOEXPERIMENT=jsonv2'
+	say "go test in fastjson/ with GOEXPERIMENT=jsonv2, and with $next_go"
+	(cd fastjson && GOEXPERIMENT=jsonv2 go test ./...) || die 'go test in fastjson/ with GOEXPERIMENT=jsonv2'
+	if GOTOOLCHAIN=$next_go go version >/dev/null 2>&1; then
+		(cd fastjson && GOTOOLCHAIN=$next_go go test ./...) || die "go test in fastjson/ with $next_go"
+	fi
 }
 
-# modules tests the modules beside the main one: the page in a browser, OpenTelemetry, the adapters for frameworks, on memory
+# modules tests the modules beside the main one: the page in a browser, OpenTelemetry, the faster codec, the adapters for frameworks, on memory
 # and SQLite (CHECKPOINT_TEST_ADAPTERS=all adds the servers), and the example of a driver.
 modules() {
 	local module
-	for module in adapters/*/ examples/bbolt/ examples/kms/ otelcheckpoint/ internal/test/browser/; do
+	for module in adapters/*/ examples/bbolt/ examples/kms/ fastjson/ otelcheckpoint/ internal/test/browser/; do
 		if [ "$module" = internal/test/browser/ ] && ! have chromium; then
 			say "NOT TESTED: $module, for want of chromium"
 			continue

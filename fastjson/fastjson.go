@@ -1,0 +1,78 @@
+package fastjson
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+
+	"github.com/bytedance/sonic"
+	"github.com/bytedance/sonic/utf8"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/internal/jsonscan"
+)
+
+// Codec is JSON by github.com/bytedance/sonic. It is safe for concurrent use.
+var Codec checkpoint.JSONCodec = codec{}
+
+type codec struct{}
+
+// maxDepth is the deepest that sonic is given to decode, which is the deepest that a
+// store saves.
+const maxDepth = 1000
+
+var (
+	// Without ValidateString text that is not UTF-8 is written as it is, and found,
+	// and not replaced.
+	encoder = sonic.Config{SortMapKeys: true, CompactMarshaler: true}.Froze()
+	decoder = sonic.Config{CopyString: true, ValidateString: true}.Froze()
+
+	// faster is whether sonic has its own code for this processor and version of Go,
+	// and does not call encoding/json.
+	faster = sonic.APIKind == sonic.UseSonicJSON
+
+	errOther = errors.New("fastjson: left to encoding/json")
+	errText  = errors.New("fastjson: text that is not UTF-8")
+	errDepth = errors.New("fastjson: nested too deep")
+)
+
+func (codec) Name() string { return "json" }
+
+// Marshal is MarshalWithin, or json.Marshal where that fails.
+func (c codec) Marshal(v any) ([]byte, error) {
+	data, err := c.MarshalWithin(v, maxDepth)
+	if err != nil {
+		return json.Marshal(v)
+	}
+	return data, nil
+}
+
+func (codec) MarshalWithin(v any, depth int) ([]byte, error) {
+	if !faster || !plain(reflect.TypeOf(v)) {
+		return nil, errOther
+	}
+	data, err := encoder.Marshal(v)
+	switch {
+	case err != nil:
+		return nil, err
+	case !utf8.Validate(data):
+		return nil, errText
+	case jsonscan.Deeper(data, depth):
+		return nil, errDepth
+	}
+	return data, nil
+}
+
+// Unmarshal lets encoding/json decide what sonic does not take.
+func (codec) Unmarshal(data []byte, v any) error {
+	target := reflect.ValueOf(v)
+	if !faster || target.Kind() != reflect.Pointer || target.IsNil() || !target.Elem().IsZero() ||
+		!plain(target.Type()) || !utf8.Validate(data) || jsonscan.Deeper(data, maxDepth) {
+		return json.Unmarshal(data, v)
+	}
+	if err := decoder.Unmarshal(data, v); err != nil {
+		target.Elem().SetZero()
+		return json.Unmarshal(data, v)
+	}
+	return nil
+}
