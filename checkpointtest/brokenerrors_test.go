@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
@@ -76,6 +77,11 @@ var brokenErrors = []brokenBackend{
 				}
 				return f.full.Save(ctx, req)
 			}
+		})},
+	{name: "saves wait for the writer's lock and not for their contexts", fails: "Raw/Errors/BehindWriters",
+		fault: writingSlowly(func(_ context.Context, writing chan struct{}) error {
+			writing <- struct{}{}
+			return nil
 		})},
 	{name: "Delete works after Close", fails: "Raw/Closed/Methods",
 		fault: func() func(*faulty) {
@@ -155,4 +161,40 @@ var brokenErrors = []brokenBackend{
 			t.Cleanup(func() { close(over) })
 			return each(func(*faulty) { go func() { <-over }() })
 		}},
+}
+
+// writingSlowly is a database that takes one save at a time, and some time for it.
+// take waits for the turn of a save, unless its context ends.
+func writingSlowly(take func(ctx context.Context, writing chan struct{}) error) fault {
+	return func() func(*faulty) {
+		writing := make(chan struct{}, 1)
+		return func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				if err := take(ctx, writing); err != nil {
+					return driver.Info{Key: req.Key, ID: req.ID}, err
+				}
+				defer func() { <-writing }()
+				time.Sleep(6 * time.Millisecond)
+				return f.full.Save(ctx, req)
+			}
+		}
+	}
+}
+
+// TestBehindWriters: a database that takes one save at a time passes where saves leave
+// the line when their contexts end.
+func TestBehindWriters(t *testing.T) {
+	t.Parallel()
+	right := writingSlowly(func(ctx context.Context, writing chan struct{}) error {
+		select {
+		case writing <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	report := checkpointtest.Verify(t.Context(), right.opener(), checkpointtest.Cases(func(name string) bool { return name == "Raw/Errors/BehindWriters" }))
+	if r := report.Results[0]; r.Outcome != checkpointtest.Passed || r.Note != "" {
+		t.Errorf("%s: %s, with the note %q, want it to be tried and to pass\n%s", r.Case, r.Outcome, r.Note, r.Reason)
+	}
 }
