@@ -29,6 +29,7 @@ var withoutExample = map[string]string{
 	"checkpointtest.RunDriver":         "needs a *testing.T, as Run",
 	"checkpointtest.Benchmark":         "needs a *testing.B, as Run",
 	"checkpointtest.Unreachable":       "needs a testing.TB, as Run",
+	"checkpointtest.StoredPayloads":    "needs a function that looks into a database: the drivers' conformance tests have it",
 	"checkpointtest.Report.OK":         "in the example of Verify",
 	"checkpointtest.Report.String":     "called by package fmt",
 	"checkpointtest.Result.Brief":      "what Report.String has of a case",
