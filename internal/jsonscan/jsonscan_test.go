@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
 )
 
 // depth is how deep JSON nests by the tokens of encoding/json.
@@ -77,34 +75,6 @@ func TestDeeper(t *testing.T) {
 	} {
 		if got := Deeper([]byte(tt.data), 1000); got != tt.want {
 			t.Errorf("Deeper(%.40s… of %d bytes) = %v, want %v", tt.data, len(tt.data), got, tt.want)
-		}
-	}
-}
-
-// BenchmarkScan shows what the look costs beside what it follows:
-//
-//	go test ./internal/jsonscan -run xxx -bench .
-func BenchmarkScan(b *testing.B) {
-	for name, state := range map[string]any{
-		"100KB":     agentstate.New(100<<10, 1),
-		"recording": agentstate.Recording(1),
-	} {
-		data, err := json.Marshal(state)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for what, do := range map[string]func(){
-			"Marshal": func() { json.Marshal(state) },
-			"Text":    func() { Text(data) },
-			"Deeper":  func() { Deeper(data, 1000) },
-			"nesting": func() { nesting(data) },
-		} {
-			b.Run(name+"/"+what, func(b *testing.B) {
-				b.SetBytes(int64(len(data)))
-				for b.Loop() {
-					do()
-				}
-			})
 		}
 	}
 }
