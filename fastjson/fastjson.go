@@ -1,6 +1,7 @@
 package fastjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -48,7 +49,7 @@ func (c codec) Marshal(v any) ([]byte, error) {
 }
 
 func (codec) MarshalWithin(v any, depth int) ([]byte, error) {
-	if !faster || !plain(reflect.TypeOf(v)) {
+	if !faster || !judge(reflect.TypeOf(v)).plain {
 		return nil, errOther
 	}
 	data, err := encoder.Marshal(v)
@@ -66,8 +67,7 @@ func (codec) MarshalWithin(v any, depth int) ([]byte, error) {
 // Unmarshal lets encoding/json decide what sonic does not take.
 func (codec) Unmarshal(data []byte, v any) error {
 	target := reflect.ValueOf(v)
-	if !faster || target.Kind() != reflect.Pointer || target.IsNil() || !target.Elem().IsZero() ||
-		!plain(target.Type()) || !utf8.Validate(data) || jsonscan.Deeper(data, maxDepth) {
+	if !faster || target.Kind() != reflect.Pointer || target.IsNil() || !target.Elem().IsZero() || !decodes(data, target.Type()) {
 		return json.Unmarshal(data, v)
 	}
 	if err := decoder.Unmarshal(data, v); err != nil {
@@ -75,4 +75,12 @@ func (codec) Unmarshal(data []byte, v any) error {
 		return json.Unmarshal(data, v)
 	}
 	return nil
+}
+
+// decodes reports whether a text is given to sonic to be decoded into a type. What it
+// hands out as it is, it does not look at closely enough: escapes like \u0-0 pass.
+func decodes(data []byte, t reflect.Type) bool {
+	j := judge(t)
+	return j.plain && utf8.Validate(data) && !jsonscan.Deeper(data, maxDepth) &&
+		(!j.raw || !bytes.Contains(data, []byte(`\u`)) || json.Valid(data))
 }

@@ -57,7 +57,7 @@ func TestUsedVariable(t *testing.T) {
 	}
 }
 
-func TestPlain(t *testing.T) {
+func TestJudge(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		state any
@@ -92,8 +92,8 @@ func TestPlain(t *testing.T) {
 			A int `json:"é"`
 		}{}, false},
 	} {
-		if got := plain(reflect.TypeOf(tt.state)); got != tt.want {
-			t.Errorf("plain(%T) = %v, want %v", tt.state, got, tt.want)
+		if got := judge(reflect.TypeOf(tt.state)).plain; got != tt.want {
+			t.Errorf("judge(%T).plain = %v, want %v", tt.state, got, tt.want)
 		}
 	}
 }

@@ -6,26 +6,37 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 )
 
-// judged holds what plain has found, by reflect.Type.
+// judged holds what judge has found, by reflect.Type.
 var judged sync.Map
 
-// plain reports whether states of the type are given to sonic. Left out are those about
-// which it differs from encoding/json, or has crashed.
-func plain(t reflect.Type) bool {
-	if t == nil {
-		return true
-	}
-	if known, ok := judged.Load(t); ok {
-		return known.(bool)
-	}
-	ok := isPlain(t, make(map[reflect.Type]bool))
-	judged.Store(t, ok)
-	return ok
+// A judgement is what is known of a type.
+type judgement struct {
+	plain bool // states of it are given to sonic
+	raw   bool // and may hold types that are handed JSON as it is, like json.RawMessage
 }
 
-// isPlain is plain; types that are being looked at are in seen.
+// judge tells whether states of a type are given to sonic. Left out are those about
+// which it differs from encoding/json, or has crashed.
+func judge(t reflect.Type) judgement {
+	if t == nil {
+		return judgement{plain: true}
+	}
+	if known, ok := judged.Load(t); ok {
+		return known.(judgement)
+	}
+	seen := make(map[reflect.Type]bool)
+	j := judgement{plain: isPlain(t, seen)}
+	for part := range seen {
+		j.raw = j.raw || part != reflect.TypeFor[time.Time]() && reflect.PointerTo(part).Implements(reflect.TypeFor[json.Unmarshaler]())
+	}
+	judged.Store(t, j)
+	return j
+}
+
+// isPlain reports whether a type is given to sonic; types that are being looked at are in seen.
 func isPlain(t reflect.Type, seen map[reflect.Type]bool) bool {
 	if seen[t] {
 		return true
