@@ -18,7 +18,7 @@ func JSONNumbers() Codec { return jsonCodec{numbers: true} }
 // unmarshal is json.Unmarshal, with numbers kept where the codec does so.
 func (c jsonCodec) unmarshal(data []byte, target any) error {
 	if !c.numbers {
-		return json.Unmarshal(data, target)
+		return unmarshal(data, target)
 	}
 	if !json.Valid(data) { // a decoder stops after the first value
 		return json.Unmarshal(data, new(any))
