@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test quick lint bench prove findings servers servers-down demo picture screenshots
+.PHONY: help test quick lint bench bench-peers prove findings servers servers-down demo picture screenshots
 
 help: # list the targets
 	@awk -F ': # ' '/^[a-z-]+: # / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ bench: # compare the drivers with the bare clients, and write BENCHMARKS.md; BEN
 	./scripts/test.sh --install-only
 	go test ./internal/test/bench -run TestWrite -write -timeout 120m -v $(BENCH)
 	cd adapters/adk/bench && go test -run TestWrite -write -timeout 30m -v
+
+bench-peers: # compare the library with Dapr, Go CDK and agents-persistence; BENCH='-against v0.1.0' with a revision of its own too
+	./scripts/test.sh --install-only
+	go test ./internal/test/peers -run TestWrite -write -timeout 60m -v $(BENCH)
 
 prove: # the long forms of the proofs; PART=kill one of them
 	./scripts/prove.sh $(PART)

@@ -6,8 +6,9 @@ import (
 	"math"
 	"os"
 	"runtime"
-	"strings"
 	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/test/benchpage"
 )
 
 // A page is BENCHMARKS.md.
@@ -37,7 +38,7 @@ differ, and times with them; ratios hardly do. With 8 callers the two take turns
 block divided by its calls. Payloads are the JSON of a conversation of an agent. Servers run on the same machine, so a
 round trip costs next to nothing here; over a network the ratios come closer to 1. A target is the most that a ratio
 should be, where one was set.
-`, p.began.UTC().Format("2006-01-02"), processor(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), loadAtStart)
+`, p.began.UTC().Format("2006-01-02"), benchpage.Processor(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), loadAtStart)
 	said := make(map[string]bool)
 	for _, s := range p.sections {
 		text := s.text
@@ -85,24 +86,4 @@ func size(n int) string {
 }
 
 // loadAtStart is the machine's load in the minute before the run.
-var loadAtStart = func() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(text))[0]
-}()
-
-// processor names the machine's processor where the system tells.
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "an unnamed processor"
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "an unnamed processor"
-}
+var loadAtStart = benchpage.Load()
