@@ -23,7 +23,7 @@ type Observer interface {
 // a trace.
 type Operation struct {
 	// Name is save, load, stat, find, list, history, versions, restore, fork,
-	// delete, deleteprefix, purge, namespaces or ping.
+	// delete, deleteprefix, purge, collect, namespaces or ping.
 	Name string
 
 	// Driver is the name that the store was opened with.

@@ -48,7 +48,7 @@ func (s *Store) Stats() Stats {
 
 // operationNames are those of Operation.Name.
 var operationNames = [...]string{"save", "load", "stat", "find", "list", "history", "versions", "restore", "fork",
-	"delete", "deleteprefix", "purge", "namespaces", "ping"}
+	"delete", "deleteprefix", "purge", "collect", "namespaces", "ping"}
 
 // The counts are what Stats tells, by the index of the name or the class.
 type counts struct {

@@ -100,8 +100,9 @@ func TestStatsNames(t *testing.T) {
 	store.Delete(ctx, "t")
 	store.DeletePrefix(ctx, "f")
 	store.Purge(ctx)
+	store.Collect(ctx, checkpoint.CollectOptions{})
 	got := slices.Sorted(maps.Keys(store.Stats().Operations))
-	want := []string{"delete", "deleteprefix", "find", "fork", "history", "list", "load", "namespaces", "ping", "purge", "restore", "save", "stat", "versions"}
+	want := []string{"collect", "delete", "deleteprefix", "find", "fork", "history", "list", "load", "namespaces", "ping", "purge", "restore", "save", "stat", "versions"}
 	if !slices.Equal(got, want) {
 		t.Errorf("operations %v, want %v", got, want)
 	}

@@ -159,6 +159,46 @@ var brokenOptional = []brokenBackend{
 				}
 			}
 		}},
+	{name: "Collect takes expired threads for nobody's", fails: "Raw/Collect/Keeps",
+		fault: each(func(f *faulty) {
+			f.collect = func(ctx context.Context, req driver.CollectRequest) (int64, error) {
+				n, err := f.full.(driver.Collector).Collect(ctx, req)
+				for ns := range f.full.Namespaces(ctx) {
+					for info := range f.full.List(ctx, driver.ListRequest{Namespace: ns}) {
+						if !info.ExpiresAt.IsZero() && !req.DryRun {
+							f.full.Delete(ctx, driver.DeleteRequest{Key: info.Key})
+						}
+					}
+				}
+				return n, err
+			}
+		})},
+	{name: "Collect removes what is being written", fails: "Raw/Collect/WhileSaving",
+		fault: func() func(*faulty) {
+			var mu sync.Mutex
+			writing := make(map[driver.Key]bool)
+			return func(f *faulty) {
+				f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+					mu.Lock()
+					writing[req.Key] = true
+					mu.Unlock()
+					info, err := f.full.Save(ctx, req)
+					time.Sleep(time.Millisecond)
+					mu.Lock()
+					delete(writing, req.Key)
+					mu.Unlock()
+					return info, err
+				}
+				f.collect = func(ctx context.Context, req driver.CollectRequest) (int64, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					for key := range writing {
+						f.full.Delete(ctx, driver.DeleteRequest{Key: key})
+					}
+					return f.full.(driver.Collector).Collect(ctx, req)
+				}
+			}
+		}},
 	{name: "Rewrite is a save", fails: "Raw/Rewrite/Payload",
 		fault: each(func(f *faulty) {
 			f.rewrite = func(ctx context.Context, req driver.RewriteRequest) error {

@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	shared := new(table)
 	checkpointtest.Run(t, func(testing.TB) driver.Backend { return &reader{t: shared} },
-		checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter"))
+		checkpointtest.Require("Purger", "Importer", "NamespaceLister", "Rewriter", "Finder", "VersionReader", "PrefixDeleter", "Collector"))
 }
 
 // openMemory returns a function that opens handles on one store.

@@ -11,7 +11,7 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// full is a backend with every optional interface.
+// full is a backend with every optional interface but Patcher and Collector.
 type full interface {
 	driver.Backend
 	driver.Purger
@@ -34,6 +34,7 @@ type faulty struct {
 	history    func(context.Context, driver.HistoryRequest) iter.Seq2[driver.Info, error]
 	close      func() error
 	purge      func(context.Context, string, time.Time) (int64, error)
+	collect    func(context.Context, driver.CollectRequest) (int64, error)
 	importing  func(context.Context, driver.ImportRequest) error
 	namespaces func(context.Context) iter.Seq2[string, error]
 	rewrite    func(context.Context, driver.RewriteRequest) error
@@ -89,6 +90,13 @@ func (f *faulty) Purge(ctx context.Context, namespace string, now time.Time) (in
 		return f.purge(ctx, namespace, now)
 	}
 	return f.full.Purge(ctx, namespace, now)
+}
+
+func (f *faulty) Collect(ctx context.Context, req driver.CollectRequest) (int64, error) {
+	if f.collect != nil {
+		return f.collect(ctx, req)
+	}
+	return f.full.(driver.Collector).Collect(ctx, req)
 }
 
 func (f *faulty) Import(ctx context.Context, req driver.ImportRequest) error {

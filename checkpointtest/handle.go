@@ -26,6 +26,7 @@ type handle struct {
 var (
 	_ driver.Backend         = (*handle)(nil)
 	_ driver.Purger          = (*handle)(nil)
+	_ driver.Collector       = (*handle)(nil)
 	_ driver.Importer        = (*handle)(nil)
 	_ driver.NamespaceLister = (*handle)(nil)
 	_ driver.Rewriter        = (*handle)(nil)
@@ -44,6 +45,7 @@ func (h *handle) visible() driver.Backend {
 	type rest interface {
 		driver.Backend
 		driver.Purger
+		driver.Collector
 		driver.Importer
 		driver.NamespaceLister
 		driver.Rewriter
@@ -189,6 +191,16 @@ func (h *handle) Purge(ctx context.Context, namespace string, now time.Time) (in
 	}
 	n, err := p.Purge(ctx, namespace, now)
 	h.t.called("Purge(%q, %s) = %d, %v", namespace, clock(now), n, err)
+	return n, err
+}
+
+func (h *handle) Collect(ctx context.Context, req driver.CollectRequest) (int64, error) {
+	c, ok := h.inner.(driver.Collector)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	n, err := c.Collect(ctx, req)
+	h.t.called("Collect(dry run %t) = %d, %v", req.DryRun, n, err)
 	return n, err
 }
 

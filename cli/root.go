@@ -92,7 +92,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	add(start, newDemo(a), newPing(a), newDrivers(a))
 	add(state, newList(a), newLoad(a), newSave(a), newEdit(a), newStat(a), newWatch(a), newUI(a), newDelete(a))
-	add(stores, newNamespaces(a), newCopy(a), newExport(a), newImport(a), newPurge(a), newRekey(a), newCompact(a), newVerify(a), newBench(a))
+	add(stores, newNamespaces(a), newCopy(a), newExport(a), newImport(a), newPurge(a), newCollect(a), newRekey(a), newCompact(a), newVerify(a), newBench(a))
 	add(versions, newHistory(a), newLog(a), newFind(a), newDiff(a), newRestore(a), newFork(a))
 	root.AddCommand(newVersion(a), newProfiles())
 	strictHelp(root)

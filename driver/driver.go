@@ -6,9 +6,9 @@
 //
 // Implement [Driver] and [Backend], add the optional interfaces the database
 // can serve ([Purger], [Importer], [NamespaceLister], [Rewriter], [Finder],
-// [VersionReader], [PrefixDeleter], [Patcher], [Locator]; [Exampler] for the driver), register the
-// driver from an init function with checkpoint.Register, and let the
-// conformance suite judge it:
+// [VersionReader], [PrefixDeleter], [Patcher], [Collector], [Locator]; [Exampler] for the
+// driver), register the driver from an init function with checkpoint.Register, and
+// let the conformance suite judge it:
 //
 //	func TestConformance(t *testing.T) {
 //		checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t) })

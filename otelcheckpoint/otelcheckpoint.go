@@ -14,7 +14,7 @@
 //
 //	db.system.name        memory, sqlite, redis, postgresql, aws.dynamodb; a third party's driver by its name
 //	db.operation.name     save, load, stat, find, list, history, versions, restore, fork,
-//	                      delete, deleteprefix, purge, namespaces, ping
+//	                      delete, deleteprefix, purge, collect, namespaces, ping
 //	db.namespace          what WithDatabase says
 //	checkpoint.namespace  the store's namespace
 //	checkpoint.version    the version that was saved or loaded

@@ -120,6 +120,7 @@ func runScripts(t *testing.T, folder string, setUp func(testing.TB, *testscript.
 			"status":  status,
 			"mask":    mask,
 			"oldfile": oldFile,
+			"orphans": orphans,
 		},
 	})
 }

@@ -58,6 +58,7 @@
 //	versions, page of 100      1 GetItem, 1 BatchGetItem; as 101 loads
 //	list, page of 100          1 Query, 1 BatchGetItem; as 100 loads
 //	delete prefix              a list, and 1 DeleteItem for each thread
+//	collect                    2 Scans of the table, eventually consistent, and 3 consistent ones for what they find
 //
 // A backend remembers the heads of threads that were saved or loaded last, 4 MiB of
 // them, without the states. A save goes by them as a condition that DynamoDB decides;
@@ -143,6 +144,14 @@
 // then writes its copy of that head, and dies before its next request. That one
 // item stays. It is never read, since a new life of the thread has other keys,
 // and costs its storage only.
+//
+// [checkpoint.Store.Collect] (checkpoint gc) removes that item once the thread is
+// deleted, and whatever else nothing names: parts of states that were left by a
+// release that removed what names them first. It reads the whole table, two times,
+// and three times more where it finds something. By the order in which items are
+// written these readings prove that no writer, however slow, refers to what is
+// removed. Where a global table is not strongly consistent, items arrive in any
+// order, and it is refused.
 //
 // # Backups
 //

@@ -69,6 +69,7 @@ var (
 	_ driver.VersionReader   = (*backend)(nil)
 	_ driver.PrefixDeleter   = (*backend)(nil)
 	_ driver.Patcher         = (*backend)(nil)
+	_ driver.Collector       = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
 )
 
@@ -230,6 +231,12 @@ func (b *backend) DeletePrefix(ctx context.Context, req driver.DeletePrefixReque
 // at the journals of writers that have died.
 func (b *backend) Purge(ctx context.Context, namespace string, now time.Time) (int64, error) {
 	return b.purge(ctx, namespace, now)
+}
+
+// Collect implements driver.Collector. It reads the whole table, twice and, where it
+// finds something, three times more.
+func (b *backend) Collect(ctx context.Context, req driver.CollectRequest) (int64, error) {
+	return b.collect(ctx, req, maxUnnamed)
 }
 
 // List implements driver.Backend. With an index, a page is one Query of names

@@ -290,14 +290,20 @@ func finishJournals(t *testing.T, b driver.Backend) {
 
 func countItems(t *testing.T, b driver.Backend) int {
 	t.Helper()
-	out, err := bare(t).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(b.(*backend).cfg.Table), ProjectionExpression: aws.String("thread_id")})
-	if err != nil {
-		t.Fatal(err)
+	in := &dynamodb.ScanInput{TableName: aws.String(b.(*backend).cfg.Table), ProjectionExpression: aws.String("thread_id")}
+	for n := 0; ; {
+		out, err := bare(t).Scan(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range out.Items {
+			t.Logf("left: %v", a["thread_id"].(*types.AttributeValueMemberS).Value)
+		}
+		n += len(out.Items)
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
+			return n
+		}
 	}
-	for _, a := range out.Items {
-		t.Logf("left: %v", a["thread_id"].(*types.AttributeValueMemberS).Value)
-	}
-	return len(out.Items)
 }
 
 // TestLostAnswer: a save whose answer is lost is applied once and reported as

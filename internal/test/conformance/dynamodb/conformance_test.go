@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			table := "t-" + rand.Text()
-			options := append(c.more, checkpointtest.RequireAll(), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
+			options := append(c.more, checkpointtest.RequireAll(), checkpointtest.Require("Collector"), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
 			checkpointtest.Run(t, func(t testing.TB) driver.Backend {
 				b, err := dynamodb.Driver{}.Open("dynamodb://" + table + "?create_table=true&region=us-east-1&endpoint=" + endpoint + c.words)
 				if err != nil {
