@@ -178,6 +178,8 @@ func (im *importing) report(ctx context.Context, name string, err error) error {
 		}{n.Threads, n.Checkpoints, n.Bytes, n.Skipped, n.Expired})
 	case err == nil:
 		err = im.app.done("%s\n", did)
+	case isBroken && ctx.Err() == nil && n.Checkpoints+n.Skipped+n.Expired == 0:
+		return fmt.Errorf("%s: %w; nothing was imported", name, broken)
 	case isBroken && ctx.Err() == nil: // and not the end of a pipe that was interrupted, too
 		return fmt.Errorf("%s: %w; what stands before it was imported: %s", name, broken, did)
 	case errors.As(err, new(usageError)):

@@ -203,6 +203,14 @@ func secret(ctx context.Context, words []string) (string, error) {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr
 	out, err := cmd.Output()
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		err = failed.Err
+	} else if failed, ok := errors.AsType[*exec.Error](err); ok {
+		err = failed.Err
+	}
+	if err != nil && cmd.Process == nil {
+		return "", fmt.Errorf("the program %q cannot be started: %w", words[0], err)
+	}
 	if err != nil {
 		return "", err
 	}

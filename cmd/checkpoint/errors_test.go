@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,8 +11,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-ckpt/checkpoint"
 	"github.com/go-ckpt/checkpoint/cli"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/cli/exportfile"
 )
 
 var update = flag.Bool("update", false, "write testdata/errors.golden anew")
@@ -23,10 +28,13 @@ var errorCases = []struct {
 	title string
 	keys  string   // CHECKPOINT_KEYS
 	lines []string // arguments, between blanks
+	opens []string // data source names, after the name of the driver and a bar
 }{
 	{title: "Commands and their arguments", lines: []string{
 		"lsit", "agents.db", "list now", "load", "load a b", "load user-123 --version 0", "restore user-123 one", "diff", "diff user-123 0",
 		"fork user-123 1", "find user-123", "delete", "export", "import", "copy", "help lsit", "completion tcsh", "list --nope", "list --limit x",
+		"list --limit -1", "history user-123 --limit -1", "gc now", "stat", "compact", "compact user-123 --all", "compact user-123 --prefix u",
+		"ui --addr nowhere", "ui --addr 0.0.0.0:8080",
 	}},
 	{title: "Which store", lines: []string{
 		"list --store agents.db", "list --store postgre://host/db", "list --store sqlite:FOLDER/typo.db",
@@ -34,7 +42,7 @@ var errorCases = []struct {
 	}},
 	{title: "Threads and versions", lines: []string{
 		"load nobody", "load user-123 --version 9", "restore user-123 9", "fork user-123 9 new", "fork user-123 1 secret", "diff user-123 1 9", "diff nobody",
-		"find user-123 nope", "edit nobody", "log nobody", "log user-123 --from 3 --to 2", "history nobody", "delete nobody --if-exists",
+		"diff secret", "find user-123 nope", "edit nobody", "log nobody", "log user-123 --from 3 --to 2", "log user-123 --limit -1", "log user-123 --follow --limit 1", "history nobody", "delete nobody --if-exists",
 	}},
 	{title: "Saving", lines: []string{
 		"save user-123 FOLDER/nowhere.json", "save user-123 FOLDER/empty.json", "save user-123 FOLDER/broken.json",
@@ -52,8 +60,11 @@ var errorCases = []struct {
 	{title: "Keys that are no base64", keys: "!", lines: []string{"load secret"}},
 	{title: "Whole stores", lines: []string{
 		"copy --to sqlite:STORE", "copy --to memory:", "copy --to sqlite:FOLDER/new.db --concurrency 0", "copy --to sqlite:FOLDER/new.db?namespace=x --all-namespaces",
-		"export FOLDER/good.json", "import FOLDER/good.json", "import FOLDER/nowhere.jsonl", "list --sort date", "list --where x", "rekey", "bench --size 0", "watch --interval 1ns",
+		"export FOLDER/good.json", "import FOLDER/good.json", "import FOLDER/nowhere.jsonl", "import FOLDER/empty.json", "import FOLDER/later.jsonl", "import FOLDER/cut.jsonl", "import FOLDER/edited.jsonl",
+		"import FOLDER/good.json --from xml", "import FOLDER/good.json --from sql", "import FOLDER/good.json --from jsonl --query q", "import FOLDER/good.json --from folder",
+		"bench --bare --store memory:x", "list --sort date", "list --where x", "rekey", "bench --size 0", "watch --interval 1ns",
 	}},
+	{title: "Profiles", lines: []string{"list --profile nope", "list --profile empty", "list --profile password", "list --profile silent", "list --profile missing", "list --profile unknown"}},
 	{title: "Words that every URL may have", lines: []string{
 		"ping --store sqlite:STORE?nope=1", "ping --store sqlite:STORE?history=0", "ping --store sqlite:STORE?ttl=3d", "ping --store sqlite:STORE?ttl=1h&ttl=2h",
 		"ping --store sqlite:STORE?namespace=a/b", "ping --store sqlite:STORE?max_state_size=0", "ping --store sqlite:STORE?compress=lzma", "ping --store sqlite:STORE?history",
@@ -86,7 +97,24 @@ var errorCases = []struct {
 		"ping --store dynamodb://arn:aws:dynamodb:eu-west-1:111122223333:table/agents?create_table=true", "ping --store dynamodb://agents?max_connections=0",
 		"ping --store dynamodb://agents?index=a", "ping --store dynamodb://agents?region=eu/west",
 	}},
+	{title: "Data source names in a program", opens: []string{
+		"postgre|host=db", "sqlite| agents.db", "sqlite|agents.db\n", "sqlite|'agents.db'", "sqlite|agents.db?namespace=%zz", "sqlite|file:a%zz.db", "sqlite|http://host/x.db", "sqlite|a\x00b",
+		"redis|localhost:6379", "redis|redis-cli -u redis://host:6379", "redis|host:6379,password=hunter2,ssl=True", "redis|http://host", "redis|redis://host:6379/0?db=1",
+		"redis|unix://host", "redis+cluster|redis+cluster://host:7000,other:7001:1", "redis+cluster|redis+cluster://host:7000?addr=user:hunter2@host:1",
+		"postgres|host=db?host=other", "postgres|host=db nope=1", "postgres|host=db password", "postgres|host=db user= dbname=agents", "postgres|host=db connect_timeout=soon",
+		"postgres|host=a,b port=1,2,3", "postgres|jdbc:postgresql://host/db", "postgres|postgresql+asyncpg://host/db", "postgres|mysql://host/db", "postgres|host:5432",
+		"dynamodb|agents?region=eu-west-1&region=eu-west-1", "dynamodb|https://host/agents",
+	}},
 }
+
+// profiles are those of the cases.
+const profiles = `{
+	"empty": {},
+	"password": {"store": "postgres://user:hunter2@host/db"},
+	"silent": {"store": "postgres://user@host/db", "password_command": ["true"]},
+	"missing": {"store": "postgres://user@host/db", "keys_command": ["/no/such/program"]},
+	"unknown": {"store": "postgres://user@host/db", "password_command": ["no-such-program"]}
+}`
 
 // TestErrorTexts compares what every mistake is answered with to a file that one
 // can read from top to bottom: cause, what to do, and nothing of Go's. Write it
@@ -97,7 +125,12 @@ func TestErrorTexts(t *testing.T) {
 	}
 	folder := t.TempDir()
 	t.Setenv("CHECKPOINT_PROFILES", filepath.Join(folder, "profiles.json"))
-	for name, text := range map[string]string{"empty.json": "", "broken.json": "{\"a\":\n 1 2}", "good.json": `{"a":1}`} {
+	export := exportOf(t)
+	for name, text := range map[string]string{
+		"empty.json": "", "broken.json": "{\"a\":\n 1 2}", "good.json": `{"a":1}`,
+		"cut.jsonl": export[:len(export)/2], "edited.jsonl": strings.Replace(export, `"a":1`, `"a":2`, 1),
+		"later.jsonl": strings.Replace(export, `"checkpoint_export":1`, `"checkpoint_export":99`, 1),
+	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -105,9 +138,9 @@ func TestErrorTexts(t *testing.T) {
 	store := filepath.Join(folder, "store.db")
 	run := func(keys string, args ...string) (status int, text string) {
 		t.Setenv("CHECKPOINT_KEYS", keys)
-		var out, errors strings.Builder
-		status = cli.Run(t.Context(), args, strings.NewReader(""), &out, &errors)
-		return status, errors.String()
+		var out, said strings.Builder
+		status = cli.Run(t.Context(), args, strings.NewReader(""), &out, &said)
+		return status, said.String()
 	}
 	for _, args := range [][]string{{"user-123", "--id", "first"}, {"user-123", "--id", "second"}, {"secret", "--id", "third"}} {
 		keys := ""
@@ -123,6 +156,19 @@ func TestErrorTexts(t *testing.T) {
 	fmt.Fprintln(&got, "What the command answers to mistakes: the status and the text on standard error.")
 	for _, group := range errorCases {
 		fmt.Fprintf(&got, "\n== %s ==\n", group.title)
+		if group.title == "Profiles" {
+			if err := os.WriteFile(filepath.Join(folder, "profiles.json"), []byte(profiles), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, open := range group.opens {
+			name, source, _ := strings.Cut(open, "|")
+			opened, err := checkpoint.Open(name, source)
+			if err == nil {
+				opened.Close()
+			}
+			fmt.Fprintf(&got, "\ncheckpoint.Open(%q, %q)\n%v\n", name, source, err)
+		}
 		for _, line := range group.lines {
 			args := strings.Fields(strings.NewReplacer("STORE", store, "FOLDER", folder).Replace(line))
 			if !strings.Contains(line, "--store") && !strings.Contains(line, "--profile") {
@@ -154,6 +200,22 @@ func TestErrorTexts(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareLines(t, got.String(), string(want))
+}
+
+// exportOf returns what export writes of a thread.
+func exportOf(t *testing.T) string {
+	t.Helper()
+	var out strings.Builder
+	w, err := exportfile.NewWriter(&out, exportfile.Header{Namespace: "agents", ExportedAt: time.Unix(1, 0).UTC()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp := driver.Checkpoint{Info: driver.Info{Key: driver.Key{Namespace: "agents", Thread: "t"}, ID: "id", Version: 1, Encoding: "json",
+		CreatedAt: time.Unix(1, 0).UTC(), SavedAt: time.Unix(1, 0).UTC()}, Payload: []byte(`{"a":1}`)}
+	if err := errors.Join(w.Write(cp), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
 
 // compareLines reports the first line that differs.

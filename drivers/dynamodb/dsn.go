@@ -81,7 +81,7 @@ func (c Config) check() error {
 	case !isName(name, 3, 255):
 		return fmt.Errorf("%w DSN: want the name of a table, 3 to 255 of A-Z a-z 0-9 . _ -, or dynamodb://TABLE, or the ARN of a table in that place", driver.ErrInvalid)
 	case c.Region != "" && !isName(c.Region, 1, 64):
-		return fmt.Errorf(`%w DSN: word "region" is no name of a region, such as eu-central-1`, driver.ErrInvalid)
+		return fmt.Errorf(`%w DSN: word "region" is not the name of a region, which is like eu-central-1`, driver.ErrInvalid)
 	case isARN && c.Region != "" && c.Region != region:
 		return fmt.Errorf(`%w DSN: word "region" is %q, and the ARN of the table names %s; leave the word out`, driver.ErrInvalid, c.Region, region)
 	case isARN && c.CreateTable:

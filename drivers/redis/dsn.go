@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -102,14 +103,15 @@ func (c *Config) readURL(base string, words *dsn.Words) {
 		return
 	}
 	for _, h := range more {
-		if _, _, err := net.SplitHostPort(h); err != nil {
-			h = net.JoinHostPort(strings.Trim(h, "[]"), usual)
+		host, port, err := net.SplitHostPort(h)
+		if err != nil {
+			host, port = strings.Trim(h, "[]"), usual
 		}
-		if strings.ContainsAny(h, "@ ") || strings.HasPrefix(h, ":") {
+		if !isHost(host) || !isPort(port) {
 			words.Reject(invalid("a host between commas is not host:port"))
 			return
 		}
-		o.Addrs = append(o.Addrs, h)
+		o.Addrs = append(o.Addrs, net.JoinHostPort(host, port))
 	}
 	if secure {
 		o.TLSConfig = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
@@ -329,10 +331,24 @@ func parseDuration(s string) (time.Duration, error) {
 func (r reader) addrs(to *[]string) {
 	for _, addr := range r.words.Strings("addr") {
 		host, port, err := net.SplitHostPort(addr)
-		if err != nil || host == "" || port == "" || strings.ContainsAny(host, "@/ ") {
+		if err != nil || !isHost(host) || !isPort(port) {
 			r.words.Reject(fmt.Errorf("word %q: want host:port, without user name and password", "addr"))
 			return
 		}
 		*to = append(*to, addr)
 	}
+}
+
+// isHost reports whether a text can be a host: a name, or an address.
+func isHost(s string) bool {
+	if strings.Contains(s, ":") {
+		_, err := netip.ParseAddr(s)
+		return err == nil
+	}
+	return s != "" && !strings.ContainsAny(s, "@/ ")
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
