@@ -15,6 +15,7 @@ usage: scripts/prove.sh [PART]
   soak           memory and goroutines stay steady    SOAK on each system
   copy           every store to every other, killed   COPIES threads, of 5 versions, each
                  and run again, and compared
+  suite          broken backends against the suite   ROUNDS, alone, together, and under -race
   all            one after the other (no argument)
 
 The environment changes the amounts, and SEED repeats the operations of a run:
@@ -103,7 +104,12 @@ part() {
 	load) prove TestManySaves -proof.saves="${SAVES:-10000}" ;;
 	soak) prove TestSoak -proof.soak="${SOAK:-1h}" ;;
 	copy) copy ;;
-	all) for p in linearizable sidebyside kill damage fuzz load soak copy; do part "$p"; done ;;
+	suite)
+		go test ./checkpointtest -run Broken -count="${ROUNDS:-10}" -timeout 0
+		go test -race ./checkpointtest -run Broken -count="${ROUNDS:-10}" -timeout 0
+		go test ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
+		;;
+	all) for p in linearizable sidebyside kill damage fuzz load soak copy suite; do part "$p"; done ;;
 	*)
 		usage
 		[[ $1 == -h || $1 == --help ]] || exit 2
