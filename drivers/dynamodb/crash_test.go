@@ -136,7 +136,7 @@ func wholeThread(ctx context.Context, t testing.TB, b driver.Backend, thread str
 }
 
 // TestEveryCrash ends a process after each single request of every operation that
-// removes something, also in the middle of a batch. What is left is a thread that is
+// takes several, also in the middle of a batch. What is left is a thread that is
 // whole, or none, and after another deletion and Purge nothing at all.
 func TestEveryCrash(t *testing.T) {
 	credentials(t)
@@ -179,6 +179,24 @@ func TestEveryCrash(t *testing.T) {
 		"save that keeps one": {13, 3, func(ctx context.Context, b driver.Backend, thread string) error {
 			_, err := b.Save(ctx, request(thread, "new", 1))
 			return err
+		}},
+		"save in parts": {4, 3, func(ctx context.Context, b driver.Backend, thread string) error {
+			_, err := b.Save(ctx, request(thread, strings.Repeat("p", maxInline+1), 3))
+			return err
+		}},
+		"import behind a gap": {4, 3, func(ctx context.Context, b driver.Backend, thread string) error {
+			req := request(thread, strings.Repeat("p", maxInline+1), 3)
+			info := newInfo(req)
+			info.Version = 20
+			return b.(driver.Importer).Import(ctx, driver.ImportRequest{Checkpoint: driver.Checkpoint{Info: info, Payload: req.Payload}, Now: testNow, Keep: 3})
+		}},
+		"rewrite into parts": {4, 3, func(ctx context.Context, b driver.Backend, thread string) error {
+			latest, err := loadThread(ctx, direct, thread)
+			if err != nil {
+				return err
+			}
+			return b.(driver.Rewriter).Rewrite(ctx, driver.RewriteRequest{Key: latest.Key, Version: latest.Version, ID: latest.ID,
+				Payload: []byte(strings.Repeat("r", maxInline+1)), Encoding: latest.Encoding, Now: testNow})
 		}},
 		"delete": {13, 3, func(ctx context.Context, b driver.Backend, thread string) error {
 			return b.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}})
