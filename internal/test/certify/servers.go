@@ -37,8 +37,17 @@ var servers = []server{
 	}},
 	{"fakeredis", "fakeredis", emulator, nil},
 	{"dynamodb-local", "DynamoDB Local", emulator, nil},
-	{"dynalite", "dynalite", emulator, nil},
-	{"moto", "moto", emulator, nil},
+	{"dynalite", "dynalite", emulator, []known{
+		{[]string{"Raw/Patches/*", "Store/Patches/RoundTrip"},
+			"it has no `TransactWriteItems`, without which the driver stores every checkpoint whole: nothing is lost, and " +
+				"`incremental=true` changes nothing in tests on it"},
+	}},
+	{"moto", "moto", emulator, []known{
+		{[]string{"Raw/*/OneOfMany*", "Raw/Concurrency/*", "Raw/Repeat/Latest", "Store/Update", "Program/OverlappingUpdates"},
+			"between looking at a condition and writing it lets other requests in: of saves, deletions and leases at once several " +
+				"win, and `Update` loses what others have written. In tests on it let one goroutine at a time write a thread, and " +
+				"do not test on it what happens to conflicts"},
+	}},
 	{"ministack", "ministack", emulator, nil},
 	{"dynoxide", "dynoxide", emulator, nil},
 }
