@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -98,7 +97,7 @@ func openRedis(t *testing.T, p purpose) *subject {
 	url := testserver.StartRedis(t, testserver.RedisOptions{Config: config}).URL
 	s := &subject{
 		name:      "Redis",
-		versions:  strings.Join(config, ", ") + ", " + version(t, "redis-server", "--version") + ", " + module("github.com/redis/go-redis/v9"),
+		versions:  strings.Join(config, ", ") + ", " + testserver.Version("redis") + ", " + module("github.com/redis/go-redis/v9"),
 		sizes:     allSizes,
 		writtenIs: "bytes that the server received",
 		storedIs:  "the growth of the server's memory, less the bare client's one state",
@@ -140,7 +139,7 @@ func openPostgres(t *testing.T, p purpose) *subject {
 	}
 	s := &subject{
 		name:      "PostgreSQL",
-		versions:  synchronous + ", " + version(t, "psql", "--version") + ", " + module("github.com/lib/pq"),
+		versions:  synchronous + ", " + testserver.Version("postgres") + ", " + module("github.com/lib/pq"),
 		sizes:     allSizes,
 		writtenIs: "the write-ahead log",
 		storedIs:  "the tables with their indexes and TOAST, dead rows included",
@@ -199,17 +198,6 @@ func open(t *testing.T, s *subject, d driver.Driver, url string) *subject {
 	t.Cleanup(func() { bare.Close(context.WithoutCancel(t.Context())) })
 	s.backend, s.bare = b, bare
 	return s
-}
-
-// version returns the first line that a program prints of its version.
-func version(t *testing.T, program string, arg string) string {
-	t.Helper()
-	out, err := exec.Command(program, arg).Output()
-	if err != nil {
-		return "a server of unknown version"
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return line
 }
 
 // module names a module with the version in go.mod; a test's build info has none.
