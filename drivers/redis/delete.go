@@ -117,17 +117,22 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 	}
 }
 
-// purgeThreads removes "all" of the threads or those that have "expired". It may
-// be repeated: a thread is removed once. What a lost answer has counted is not
-// counted again.
+// purgeThreads removes "all" of the threads or those that have "expired". Those may
+// be removed again when an answer was lost, which is then not counted; "all" is sent
+// once, as a deletion is: a thread may have been created after the first attempt.
 func (b *backend) purgeThreads(ctx context.Context, namespace string, s shard, which string, threads []string, now time.Time) (removed, cleaned int64, err error) {
 	keys := []string{s.index, s.expiry}
-	argv := []any{now.UnixMicro(), which}
+	sent := &blob{data: []byte(which)}
+	argv := []any{now.UnixMicro(), sent}
 	for _, thread := range threads {
 		keys = append(keys, b.layout.list(namespace, thread), b.layout.past(namespace, thread))
 		argv = append(argv, thread)
 	}
-	counts, err := do(ctx, b, always, func(ctx context.Context) ([]int64, error) {
+	again := always
+	if which == "all" {
+		again = sent.unsent
+	}
+	counts, err := do(ctx, b, again, func(ctx context.Context) ([]int64, error) {
 		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
 			return anyOf(ctx, purgeScript.args(bySource, false, keys, argv...)...)
 		})

@@ -224,6 +224,27 @@ func TestDeleteLostReply(t *testing.T) {
 	}
 }
 
+// TestDeletePrefixLostReply: a batch of DeletePrefix whose reply was lost is not sent
+// again, since it would remove what was created in between.
+func TestDeletePrefixLostReply(t *testing.T) {
+	t.Parallel()
+	b, proxy := through(t, testserver.Redis(t), "")
+	key := driver.Key{Namespace: namespace(), Thread: "run/1"}
+	req := driver.DeletePrefixRequest{Namespace: key.Namespace, Prefix: "run/", Now: time.Now()}
+	mustSave(t, b, request(key, nil))
+	if n, err := b.DeletePrefix(t.Context(), req); n != 1 || err != nil { // the script becomes known
+		t.Fatal(n, err)
+	}
+	mustSave(t, b, request(key, nil))
+	proxy.DropReplyMatching(1, func(request []byte) bool { return bytes.Contains(request, []byte(purgeScript.digest)) })
+	if n, err := b.DeletePrefix(t.Context(), req); n != 0 || !errors.Is(err, driver.ErrUnavailable) {
+		t.Errorf("DeletePrefix whose reply was lost: %d, error %v, want 0 and ErrUnavailable", n, err)
+	}
+	if n, err := b.DeletePrefix(t.Context(), req); n != 0 || err != nil {
+		t.Errorf("DeletePrefix after that: %d, error %v, want 0 and nil", n, err)
+	}
+}
+
 // TestLostReads loses requests and replies of every operation that may be
 // repeated, and nobody notices.
 func TestLostReads(t *testing.T) {
