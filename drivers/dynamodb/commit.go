@@ -101,7 +101,7 @@ func (op *operation) replace(ctx context.Context, old, next *item, keep int) (be
 		next.Info = info
 	}
 	j.keep(next.chunks)
-	if next.lowest() <= j.From {
+	if j.Life == next.life && next.lowest() <= j.From { // the numbers of another life say nothing
 		j.From = 0
 	}
 	return nil, op.cleanQuietly(ctx, j)

@@ -184,6 +184,12 @@ func TestEveryCrash(t *testing.T) {
 			_, err := b.Save(ctx, request(thread, strings.Repeat("p", maxInline+1), 3))
 			return err
 		}},
+		"save over an expired life": {4, 3, func(ctx context.Context, b driver.Backend, thread string) error {
+			req := request(thread, "new", 3)
+			req.Now = testNow.Add(2000)
+			_, err := b.Save(ctx, req)
+			return err
+		}},
 		"import behind a gap": {4, 3, func(ctx context.Context, b driver.Backend, thread string) error {
 			req := request(thread, strings.Repeat("p", maxInline+1), 3)
 			info := newInfo(req)
