@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -72,6 +73,14 @@ func incremental(t *testing.T, open func(*testing.T, purpose) *subject) section 
 	row("median of a save", float64(w.percentile(50)), float64(p.percentile(50)), duration, 0)
 	row("p99 of a save, beside the median of whole ones", float64(w.percentile(50)), float64(p.percentile(99)), duration, 2)
 	row("last load", float64(wholeLoad), float64(patchedLoad), duration, 1.3)
+	for _, c := range futile() {
+		w, p := newGrower(t, whole, 1), newGrower(t, patched, 1, checkpoint.WithIncremental())
+		for i := range min(*steps, 100) {
+			w.save(t, c.name, c.states[i%len(c.states)])
+			p.save(t, c.name, c.states[i%len(c.states)])
+		}
+		row(c.name+": written", float64(w.written), float64(p.written), megabytes, 1.05)
+	}
 
 	runs := 3
 	if !*write {
@@ -107,7 +116,63 @@ func incremental(t *testing.T, open func(*testing.T, purpose) *subject) section 
 	row("recorded runs: written, both compressed", float64(compressed.written), float64(both.written), megabytes, 0)
 	row("recorded runs: time of all saves, both compressed", float64(compressed.sum()), float64(both.sum()), duration, 0)
 	t.Logf("%s\n%s", whole.name, out.table)
+	out.results = besides(t, whole, patched)
 	return out
+}
+
+// A changing state is one of those between which a patch saves nothing.
+type changing struct {
+	name   string
+	states [][]byte
+}
+
+func futile() []changing {
+	small, random := changing{name: "small states"}, changing{name: "random changes"}
+	source := rand.NewChaCha8([32]byte{})
+	for i := range 8 {
+		small.states = append(small.states, agentstate.JSON(2<<10, uint64(i)))
+		state := make([]byte, 100<<10)
+		source.Read(state)
+		random.states = append(random.states, state)
+	}
+	return []changing{small, random}
+}
+
+// besides compares incremental saves with whole ones where they gain nothing, and
+// where workers compete for a thread.
+func besides(t *testing.T, whole, patched *subject) (results []result) {
+	t.Helper()
+	open := func(s *subject, opts ...checkpoint.Option) *checkpoint.Store {
+		return checkpoint.New(s.backend, append(opts, checkpoint.WithNamespace(namespace))...)
+	}
+	w, p := open(whole), open(patched, checkpoint.WithIncremental())
+	for _, c := range futile() {
+		save := func(s *checkpoint.Store) operation {
+			return func(ctx context.Context, _, i int) error {
+				_, err := s.Save(ctx, "besides", checkpoint.Bytes(c.states[i%len(c.states)]))
+				return err
+			}
+		}
+		r := compare(t, "save, "+c.name+", beside whole", len(c.states[0]), 1, *length, save(p), save(w))
+		r.Target = 1.05
+		results = append(results, r)
+	}
+	const size = 100 << 10
+	state := agentstate.New(size, 1)
+	update := func(s *checkpoint.Store) operation {
+		_, err := s.Save(t.Context(), "updated", state)
+		require(t, err)
+		return func(ctx context.Context, _, _ int) error {
+			_, err := checkpoint.Update(ctx, s, "updated", func(state *agentstate.State) error {
+				state.Step++
+				return nil
+			})
+			return err
+		}
+	}
+	r := compare(t, "Update of one thread, beside whole", size, 5, 2**length, update(p), update(w))
+	r.Target = 1
+	return append(results, r)
 }
 
 func megabytes(n float64) string { return fmt.Sprintf("%.1f MB", n/(1<<20)) }
