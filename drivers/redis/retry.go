@@ -2,7 +2,9 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -52,7 +54,7 @@ func do[T any](ctx context.Context, b *backend, again func() bool, f func(contex
 			case unreachable:
 				b.reload(ctx)
 				// A server that answers others has no room for one more connection.
-				few := n < b.retries || b.retries > 0 && b.idle() < time.Second
+				few := n < b.retries || b.retries > 0 && b.idle() < patienceWith(err)
 				repeat = few && again()
 			}
 		}
@@ -92,6 +94,16 @@ func (b *backend) leave(answered bool) {
 
 // idle is how long ago the server last answered.
 func (b *backend) idle() time.Duration { return time.Since(time.Unix(0, b.moved.Load())) }
+
+// patienceWith is for how long a server that answered others may have been silent and
+// still be worth another attempt: where it takes connections and ends them, it may have
+// too many, and be slow to tell.
+func patienceWith(err error) time.Duration {
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return time.Second
+	}
+	return waitForServer
+}
 
 // attempt runs f once, bounded in time.
 func attempt[T any](ctx context.Context, b *backend, start time.Time, n int, f func(context.Context) (T, error)) (found T, err error) {
