@@ -7,8 +7,8 @@
 // github.com/bytedance/sonic, which decodes 1.5 to 5 times and encodes 1 to 3 times as
 // fast as encoding/json, and was chosen over github.com/goccy/go-json, which writes
 // long texts no faster than encoding/json and reads beyond the end of a damaged text,
-// and over encoding/json/v2, which decodes up to twice as fast and needs an experiment
-// of the toolchain. Measure with your own states:
+// and over encoding/json/v2, which decodes up to twice as fast and needs Go
+// 1.27. Measure with your own states:
 //
 //	go test github.com/go-ckpt/checkpoint/fastjson -run xxx -bench .
 //
@@ -16,7 +16,7 @@
 //
 // On amd64 and arm64, with the versions of Go that this version of sonic knows, up to
 // 1.27. Elsewhere everything is encoding/json's, at its speed. No build tags are
-// needed. So are, everywhere, states of types with what the two libraries treat
+// needed. Left to encoding/json everywhere are states of types with what the two libraries treat
 // differently or what has crashed in sonic: interfaces with methods, maps whose keys
 // are not plain strings, embedded fields, the tag option "string", names of fields that
 // are not letters, digits, '_' and '-' of ASCII or differ in case only. States are
@@ -34,9 +34,9 @@
 // needs a new version of sonic to be fast. Programs that must not take that risk are
 // better off without this package.
 //
-// What is not JSON, is not UTF-8, or nests deeper than 1,000 levels is never decoded by
-// sonic but judged by encoding/json, and so is whatever sonic refuses: errors are the
-// same as without the package.
+// What is not UTF-8 or nests deeper than 1,000 levels is not given to sonic but to
+// encoding/json, and what sonic refuses is given to encoding/json again: errors are the
+// same as without the package. A stored state that is damaged otherwise is read by sonic.
 //
 // # Differences
 //
