@@ -385,6 +385,23 @@ func ExampleStore_Purge() {
 	// Output: 1 <nil>
 }
 
+// A driver that leaves nothing behind has nothing to collect.
+func ExampleStore_Collect() {
+	ctx := context.Background()
+	store, err := checkpoint.Open("memory", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	removed, err := store.Collect(ctx, checkpoint.CollectOptions{
+		Before: func(p checkpoint.CollectPlan) error {
+			fmt.Println(p.Cost) // what reading all of the database costs
+			return nil
+		},
+	})
+	fmt.Println(removed, errors.Is(err, errors.ErrUnsupported))
+	// Output: 0 true
+}
+
 // States that are encoded already are stored unchanged.
 func ExampleBytes() {
 	ctx := context.Background()
