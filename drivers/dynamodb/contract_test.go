@@ -322,3 +322,36 @@ func TestDeletePrefix(t *testing.T) {
 		}
 	}
 }
+
+// TestDeletePrefixLostAnswer: a thread that was created after a deletion whose answer was
+// lost is not removed by the next attempt.
+func TestDeletePrefixLostAnswer(t *testing.T) {
+	credentials(t)
+	b, proxy, direct := behind(t)
+	for _, keep := range []int{1, 3} {
+		mustSave(t, direct, request("a/t", "1", keep))
+		old := mustSave(t, direct, request("a/t", "2", keep))
+		var created driver.Info
+		attempts := 0
+		proxy.DropReplyMatching(2, func(r []byte) bool {
+			if !bytes.Contains(r, []byte("DynamoDB_20120810.DeleteItem")) {
+				return false
+			}
+			if attempts++; attempts == 2 {
+				created = mustSave(t, direct, request("a/t", "3", keep))
+			}
+			return attempts == 1
+		})
+		_, err := b.(driver.PrefixDeleter).DeletePrefix(t.Context(), driver.DeletePrefixRequest{Namespace: "agents", Prefix: "a/", Now: testNow})
+		proxy.Heal()
+		if err != nil || attempts < 2 {
+			t.Fatalf("history %d: DeletePrefix = %v after %d attempts", keep, err, attempts)
+		}
+		if cp, err := loadThread(t.Context(), direct, "a/t"); err != nil || cp.ID != created.ID || created.Version != 1 || created.ID == old.ID {
+			t.Errorf("history %d: Load = %+v, %v, want the thread that was created in between", keep, cp.Info, err)
+		}
+		if err := direct.Delete(t.Context(), driver.DeleteRequest{Key: created.Key, Now: testNow}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

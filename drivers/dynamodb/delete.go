@@ -37,8 +37,8 @@ func (op *operation) delete(ctx context.Context, req driver.DeleteRequest) error
 		if err != nil {
 			return err
 		}
-		if !conditional && (next == nil || next.life != head.life) {
-			return nil // in a new life: in between there was no thread
+		if !conditional && head.gaveWayTo(next) {
+			return nil
 		}
 		head = next
 	}
@@ -158,6 +158,13 @@ func (b *backend) purge(ctx context.Context, namespace string, now time.Time) (i
 	return purged, b.finishOld(ctx, namespace)
 }
 
+// gaveWayTo reports whether a thread has been absent between two looks at its head: next
+// is nil, or of another life, which is not for an earlier deletion to remove, whose answer
+// may have been lost. The life of an item of another program is not known.
+func (i *item) gaveWayTo(next *item) bool {
+	return next == nil || !i.legacy && next.life != i.life
+}
+
 // removeListed removes those threads of a page that are due, also when they change
 // meanwhile, and returns how many of those that count it has removed.
 func (b *backend) removeListed(ctx context.Context, page []*item, due, counts func(*item) bool) (int64, error) {
@@ -184,9 +191,14 @@ func (b *backend) removeListed(ctx context.Context, page []*item, due, counts fu
 				}
 				break
 			}
-			if head, err = op.reread(ctx, head.Key, attempt); err != nil {
+			next, err := op.reread(ctx, head.Key, attempt)
+			if err != nil {
 				return removed, err
 			}
+			if head.gaveWayTo(next) {
+				break
+			}
+			head = next
 		}
 	}
 	return removed, nil
