@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-ckpt/checkpoint"
-	"github.com/go-ckpt/checkpoint/zstd"
 )
 
 func ExampleWithNamespace() {
@@ -94,15 +93,6 @@ func ExampleWithIncrementalMemory() {
 	store.Save(context.Background(), "user-123", strings.Repeat("word ", 1000))
 	fmt.Println(store.Stats().IncrementalBytes > 5000)
 	// Output: true
-}
-
-func ExampleWithCompression() {
-	store, _ := checkpoint.Open("memory", "", checkpoint.WithCompression(zstd.Compressor))
-	defer store.Close()
-
-	info, _ := store.Save(context.Background(), "user-123", strings.Repeat("word ", 1000))
-	fmt.Println(info.Encoding, info.Size < 100)
-	// Output: json+zstd true
 }
 
 func ExampleWithEncryption() {
