@@ -10,7 +10,6 @@ import (
 	"github.com/go-ckpt/checkpoint/checkpointtest"
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/memory"
-	"github.com/go-ckpt/checkpoint/zstd"
 )
 
 // inMemory is what is certified in the examples.
@@ -54,10 +53,11 @@ func ExampleRequireAll() {
 	// Output: true
 }
 
-// A deployment whose stores compress what they save.
+// A deployment whose stores encrypt what they save.
 func ExampleOptions() {
+	keyring, _ := checkpoint.NewKeyring([]byte("thirty-two bytes from your vault"))
 	report := checkpointtest.Verify(context.Background(), deployment, under("Store/Save"),
-		checkpointtest.Options(checkpoint.WithCompression(zstd.Compressor)))
+		checkpointtest.Options(checkpoint.WithEncryption(keyring)))
 	fmt.Println(report.OK())
 	// Output: true
 }
