@@ -16,3 +16,5 @@ var library = sqlitelibraries.Library{
 }
 
 func TestCodes(t *testing.T) { library.Codes(t) }
+
+func TestBeside(t *testing.T) { library.Beside(t) }

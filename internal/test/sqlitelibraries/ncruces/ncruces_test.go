@@ -20,6 +20,8 @@ var library = sqlitelibraries.Library{
 
 func TestCodes(t *testing.T) { library.Codes(t) }
 
+func TestBeside(t *testing.T) { library.Beside(t) }
+
 // TestConformance runs the whole suite.
 func TestConformance(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "agents.db")
