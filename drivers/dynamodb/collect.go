@@ -161,8 +161,9 @@ func lifeName(life string) string { return "l" + life }
 // foundBy returns the name that an item with this key is found by, "" for what has a
 // key that is known without one, and for what this driver has not written.
 func foundBy(key string) string {
-	kind, name, ok := ofKey(key)
-	if name, _, ok = strings.Cut(name, "#"); !ok || len(name) < 26 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+	kind, rest, _ := ofKey(key)
+	name, _, ok := strings.Cut(rest, "#")
+	if !ok || len(name) < 26 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
 		return ""
 	}
 	switch kind {

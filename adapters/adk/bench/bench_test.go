@@ -29,6 +29,7 @@ import (
 
 	"github.com/go-ckpt/checkpoint/adapters/adk"
 	"github.com/go-ckpt/checkpoint/internal/test/adapterstores"
+	"github.com/go-ckpt/checkpoint/internal/test/benchpage"
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
@@ -188,7 +189,7 @@ func TestWrite(t *testing.T) {
 			}))
 	}
 	if *write && !t.Failed() {
-		if err := writeSection(*output, section(results, began)); err != nil {
+		if err := benchpage.Replace(*output, section(results, began)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,21 +2,16 @@ package bench
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
-	"testing"
 	"time"
+
+	"github.com/go-ckpt/checkpoint/internal/test/benchpage"
 )
 
 const title = "## Sessions of ADK, beside its own service"
 
 func section(results []result, began time.Time) string {
-	load := ""
-	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = strings.Fields(string(data))[0]
-	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `%s
 
@@ -28,7 +23,7 @@ appends of several sessions fail.
 
 | operation | database | adapters/adk | GORM | times as fast | target | |
 |---|---|---:|---:|---:|---:|---|
-`, title, began.UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), load, *rounds, *events, *events/8)
+`, title, began.UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), benchpage.Load(), *rounds, *events, *events/8)
 	for _, r := range results {
 		target, verdict := "", ""
 		if r.target > 0 {
@@ -41,35 +36,4 @@ appends of several sessions fail.
 	}
 	fmt.Fprintf(&b, "\nTook %v.\n", time.Since(began).Round(time.Second))
 	return b.String()
-}
-
-// writeSection puts the section at the end of the page, instead of one that is there.
-func writeSection(path, section string) error {
-	page, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	before, old, _ := strings.Cut(string(page), title)
-	if _, after, found := strings.Cut(old, "\n## "); found {
-		before += "## " + after
-	}
-	return os.WriteFile(path, []byte(strings.TrimRight(before, "\n")+"\n\n"+section), 0o644)
-}
-
-// TestWriteSection: whatever sections are there, this one is at the end, once.
-func TestWriteSection(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "page.md")
-	mine := title + "\n\ntext\n"
-	for _, before := range []string{"# B\n\n## X\n\nx\n", "# B\n\n## X\n\nx\n\n" + mine, "# B\n\n" + mine + "\n## X\n\nx\n"} {
-		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := writeSection(path, mine); err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(path)
-		if want := "# B\n\n## X\n\nx\n\n" + mine; err != nil || string(got) != want {
-			t.Errorf("%q becomes %q, %v", before, got, err)
-		}
-	}
 }
