@@ -12,18 +12,17 @@ import (
 
 // errorsBehindWriters lines up writers, more than the database takes in a few seconds
 // if it takes one at a time, and makes saves behind them whose contexts end: they must
-// not wait for their turn to find that out. Where saves are so quick that no such line
-// comes about there is nothing to wait for.
+// not wait for their turn to find that out. Where saves are so quick that it takes many
+// to make such a line there is nothing to wait for: what is late then is the processor.
 func errorsBehindWriters(t *trial) {
 	const (
 		line     = 2500 * time.Millisecond // all writers, one after the other
 		late     = time.Second             // rule 11
-		most     = 1_000                   // writers
-		memory   = 256 << 20               // where each has its payload copied
-		attempts = 2                       // a busy machine is late once, and a lock each time
+		most     = 100                     // writers
+		attempts = 4                       // a busy machine is late now and then, and a lock each time
 	)
 	b := t.open()
-	for _, size := range []int{64 << 10, 256 << 10, 1 << 20, 4 << 20} {
+	for _, size := range []int{64 << 10, 256 << 10, 1 << 20} {
 		payload := randomBytes(size)
 		quickest := time.Hour
 		for range 4 {
@@ -32,7 +31,7 @@ func errorsBehindWriters(t *trial) {
 			quickest = min(quickest, time.Since(began))
 		}
 		writers := int(line/max(1, quickest)) + 1
-		if writers > min(most, memory/size) {
+		if writers > most {
 			continue
 		}
 		var worst time.Duration

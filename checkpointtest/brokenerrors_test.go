@@ -174,7 +174,7 @@ func writingSlowly(take func(ctx context.Context, writing chan struct{}) error) 
 					return driver.Info{Key: req.Key, ID: req.ID}, err
 				}
 				defer func() { <-writing }()
-				time.Sleep(6 * time.Millisecond)
+				time.Sleep(30 * time.Millisecond)
 				return f.full.Save(ctx, req)
 			}
 		}

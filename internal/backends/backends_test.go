@@ -17,24 +17,26 @@ import (
 // TestEnded: the error is the one that the context itself has or will have.
 func TestEnded(t *testing.T) {
 	t.Parallel()
-	past := time.Now().Add(-time.Second)
-	cancelled, cancel := context.WithDeadline(context.Background(), time.Now().Add(time.Millisecond))
-	cancel()
-	time.Sleep(2 * time.Millisecond)
-	late, cancel := context.WithDeadline(context.Background(), past)
-	defer cancel()
-	for name, c := range map[string]struct {
-		ctx  context.Context
-		want error
-	}{
-		"Live":                     {context.Background(), nil},
-		"CancelledThenPastItsTime": {cancelled, context.Canceled},
-		"PastItsTime":              {late, context.DeadlineExceeded},
-	} {
-		if got := backends.Ended(c.ctx); got != c.want {
-			t.Errorf("%s: Ended = %v, want %v", name, got, c.want)
+	synctest.Test(t, func(t *testing.T) {
+		past := time.Now().Add(-time.Second)
+		cancelled, cancel := context.WithDeadline(context.Background(), time.Now().Add(time.Millisecond))
+		cancel()
+		time.Sleep(2 * time.Millisecond)
+		late, cancel := context.WithDeadline(context.Background(), past)
+		defer cancel()
+		for name, c := range map[string]struct {
+			ctx  context.Context
+			want error
+		}{
+			"Live":                     {context.Background(), nil},
+			"CancelledThenPastItsTime": {cancelled, context.Canceled},
+			"PastItsTime":              {late, context.DeadlineExceeded},
+		} {
+			if got := backends.Ended(c.ctx); got != c.want {
+				t.Errorf("%s: Ended = %v, want %v", name, got, c.want)
+			}
 		}
-	}
+	})
 }
 
 func TestClassified(t *testing.T) {
