@@ -10,7 +10,7 @@ usage: scripts/prove.sh [PART]
   sidebyside     every driver beside the memory one   CHECKS sequences on each system
   kill           processes killed at random moments   KILLS on each database
   damage         stored rows and keys damaged         DAMAGES on each database
-  fuzz           every fuzz target of the module      FUZZTIME each
+  fuzz           every fuzz target                    FUZZTIME each
   load           saves at once over one handle        SAVES on each database
   soak           memory and goroutines stay steady    SOAK on each system
   copy           every store to every other, killed   COPIES threads, of 5 versions, each
@@ -70,7 +70,7 @@ fuzz() {
 fuzz_one() { # FILE TARGET
 	local time=${FUZZTIME:-20s} out
 	[ "$2" != FuzzUnpack ] || time=${UNPACKTIME:-$time}
-	if out=$(go test "./$(dirname "$1")" -run '^$' -fuzz "^$2\$" -fuzztime "$time" -parallel 1 2>&1) ||
+	if out=$(go test -C "$(dirname "$1")" . -run '^$' -fuzz "^$2\$" -fuzztime "$time" -parallel 1 2>&1) ||
 		{ grep -q '^    context deadline exceeded$' <<<"$out" && ! grep -qi 'failing input\|panic' <<<"$out"; }; then
 		printf '==> %s in %s, %s: nothing found\n' "$2" "$1" "$time"
 	else
@@ -79,7 +79,7 @@ fuzz_one() { # FILE TARGET
 	fi
 }
 
-# targets prints every fuzz target of the module and the file it is in.
+# targets prints every fuzz target, also of other modules, and the file it is in.
 targets() {
 	grep -rEo '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed 's/^\.\///; s/:func / /' | sort
 }
