@@ -52,7 +52,7 @@ func incremental(t *testing.T, open func(*testing.T, purpose) *subject) section 
 		title: whole.name + ", incremental saves",
 		about: fmt.Sprintf("A conversation of %d steps of 2 KB more each, history %d, saved whole and with `WithIncremental`, in turns. States are encoded "+
 			"beforehand, and loaded by a store that remembers nothing. A target is the most that the ratio should be.", *steps, history),
-		text:  fmt.Sprintf("Written: %s. Stored: %s.", whole.writtenIs, whole.storedIs),
+		text:  fmt.Sprintf("Bytes are counted as in %q.", whole.name+", a growing conversation"),
 		table: "| | whole | incremental | ratio | target | |\n|---|---:|---:|---:|---:|---|\n",
 	}
 	row := func(name string, whole, patched float64, unit func(float64) string, goal float64) {
