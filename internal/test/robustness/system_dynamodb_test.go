@@ -51,6 +51,13 @@ func startDynamoDB(t testing.TB) *deployment {
 			return dsn("fresh-"+cryptorand.Text(), "http://"+proxy.Addr())
 		},
 		stored: func(t testing.TB) int { return len(table.items(t)) },
+		show: func(t testing.TB) string {
+			var keys []string
+			for _, item := range table.items(t) {
+				keys = append(keys, itemKey(item))
+			}
+			return strings.Join(keys, " ")
+		},
 		age:    table.age,
 		damage: table.damage,
 	}

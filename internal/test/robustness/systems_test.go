@@ -45,6 +45,7 @@ type deployment struct {
 	// For systems that outlive a process:
 	fresh  func(t testing.TB) string                   // a DSN of an empty database beside this one
 	stored func(t testing.TB) int                      // how many rows, keys or items there are
+	show   func(t testing.TB) string                   // the names of these, or nil
 	damage func(t testing.TB, r *mathrand.Rand) string // changes something of what is stored, and says what
 	age    func(t testing.TB)                          // makes what dead writers left old enough for Purge
 }
