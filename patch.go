@@ -61,18 +61,21 @@ func (s *Store) savePatched(ctx context.Context, thread string, state payload, o
 		}
 		last.futile = next.futile
 	}
-	s.conn.states.drop(key)
 	p, err := s.pack(state, to)
 	if err != nil {
 		return Info{}, err
 	}
-	next := remembered{state: state, stored: len(p.data), futile: last.futile}
-	if len(state.data) >= smallestPatched {
+	next := remembered{futile: last.futile}
+	if len(state.data) >= smallestPatched && !next.futile.skip() {
+		next.state, next.stored = state, len(p.data)
 		next.digestWhole(last, p)
 	}
 	info, err := s.commit(ctx, thread, p, next.digest, o)
-	if err == nil && next.digest != "" {
+	switch {
+	case err == nil && next.worthwhile():
 		s.conn.states.put(key, next.at(info))
+	case !errors.Is(err, ErrConflict): // what is remembered may well be what another save has made
+		s.conn.states.drop(key)
 	}
 	return info, err
 }
@@ -84,11 +87,12 @@ func (s *Store) savePatched(ctx context.Context, thread string, state payload, o
 func (s *Store) patch(last remembered, state payload, to place, match driver.Match) (remembered, payload, bool) {
 	next := remembered{state: state, base: last.base, stored: last.stored, patches: last.patches}
 	switch {
-	case last.id == "", last.state.encoding != state.encoding,
-		match.Absent, match.ID != "" && match.ID != last.id, match.Version != 0 && match.Version != last.version:
-		return next, payload{}, false
 	case last.futile.skip():
 		next.futile = last.futile.skipped()
+		return next, payload{}, false
+	case last.digest == "", last.state.encoding != state.encoding,
+		match.Absent, match.ID != "" && match.ID != last.id, match.Version != 0 && match.Version != last.version:
+		next.futile = last.futile
 		return next, payload{}, false
 	}
 	if next.base == 0 {
@@ -134,7 +138,11 @@ func (s *Store) remember(cp driver.Checkpoint, state payload) payload {
 	if s.conn.patcher == nil || cp.Digest == "" || len(state.data) < smallestPatched {
 		return state
 	}
-	r := remembered{state: state, digest: cp.Digest, base: cp.Base, stored: len(cp.Payload)}
+	last, ok := s.conn.states.get(cp.Key)
+	if last.futile.skip() {
+		return state // the next save does not look for a patch
+	}
+	r := remembered{state: state, digest: cp.Digest, base: cp.Base, stored: len(cp.Payload), futile: last.futile}
 	for i, l := range cp.Links {
 		if i == 0 {
 			r.stored = len(l.Payload)
@@ -145,7 +153,7 @@ func (s *Store) remember(cp driver.Checkpoint, state payload) payload {
 	if cp.Base != 0 {
 		r.patches += len(cp.Payload)
 	}
-	if last, ok := s.conn.states.get(cp.Key); ok {
+	if ok {
 		r.sum = last.sum.Of(last.state.data, state.data)
 	}
 	s.conn.states.put(cp.Key, r.at(cp.Info))

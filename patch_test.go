@@ -27,6 +27,7 @@ type patching struct {
 	patches int
 	wholes  int
 	bytes   int
+	digests int                      // whole states that patches can be made against
 	refused int                      // patches answered with ErrBase
 	onPatch func() error             // called before a patch is saved
 	onLoad  func(*driver.Checkpoint) // with what was loaded
@@ -47,7 +48,13 @@ func (p *patching) Save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 	p.wholes++
 	p.bytes += len(req.Payload)
 	p.mu.Unlock()
-	return p.Backend.Save(ctx, req)
+	info, err := p.Backend.Save(ctx, req)
+	if err == nil && req.Digest != "" {
+		p.mu.Lock()
+		p.digests++
+		p.mu.Unlock()
+	}
+	return info, err
 }
 
 func (p *patching) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
@@ -401,18 +408,71 @@ func TestIncrementalBounds(t *testing.T) {
 	}
 	// Small and random states cost nothing.
 	b.patches = 0
-	for i := range 32 {
+	for range 32 {
 		saved(t, s, "small", longTalk(3))
-		var random checkpoint.Bytes
-		for len(random) < 8000 {
-			random = fmt.Appendf(random, "%x", rand.Uint64())
-		}
-		saved(t, s, "random", random)
-		_ = i
+		saved(t, s, "random", random(8000))
 	}
 	if b.patches != 0 {
 		t.Errorf("small and random states make %d patches, want none", b.patches)
 	}
+}
+
+// TestIncrementalFutile: while no patch is looked for, a save has no digest and its
+// state is not remembered, whatever is done between saves.
+func TestIncrementalFutile(t *testing.T) {
+	t.Parallel()
+	const size = 8000
+	for name, between := range map[string]func(s *checkpoint.Store, last checkpoint.Info) []checkpoint.SaveOption{
+		"saves": func(*checkpoint.Store, checkpoint.Info) []checkpoint.SaveOption { return nil },
+		"loads": func(s *checkpoint.Store, _ checkpoint.Info) []checkpoint.SaveOption {
+			if _, err := s.Load(t.Context(), "thread", new(checkpoint.Bytes)); err != nil {
+				t.Error(err)
+			}
+			return nil
+		},
+		"conditions": func(_ *checkpoint.Store, last checkpoint.Info) []checkpoint.SaveOption {
+			return []checkpoint.SaveOption{checkpoint.IfMatch(last.ID)}
+		},
+		"conflicts": func(s *checkpoint.Store, _ checkpoint.Info) []checkpoint.SaveOption {
+			if _, err := s.Save(t.Context(), "thread", random(size), checkpoint.IfMatch("another")); !errors.Is(err, checkpoint.ErrConflict) {
+				t.Errorf("Save on a condition that does not hold: %v, want ErrConflict", err)
+			}
+			return nil
+		},
+	} {
+		b := newPatching(t, new(memory.Driver))
+		s := patchedStore(t, b)
+		last := saved(t, s, "thread", random(size))
+		empty := 0
+		for range 99 {
+			last = saved(t, s, "thread", random(size), between(s, last)...)
+			if checkpoint.RememberedBytes(s) < size {
+				empty++
+			}
+		}
+		// A patch is looked for by the 2nd, 4th, 8th, 16th, 32nd, 64th and 96th save.
+		if b.digests > 7 || empty < 93 || b.patches > 0 {
+			t.Errorf("%s: of 100 states that have nothing in common %d have digests, %d are not remembered and %d are patches, want 7, 93 and 0",
+				name, b.digests, empty, b.patches)
+		}
+		// Where the states become alike again, patches are soon found.
+		state := random(size)
+		for range 34 {
+			last = saved(t, s, "thread", append(state, '!'))
+			state = append(state, '!')
+		}
+		if last.Base == 0 {
+			t.Errorf("%s: no patch is found after 32 saves of states that are alike", name)
+		}
+	}
+}
+
+// random returns a state that has nothing in common with any other.
+func random(size int) (state checkpoint.Bytes) {
+	for len(state) < size {
+		state = fmt.Appendf(state, "%x", rand.Uint64())
+	}
+	return state
 }
 
 func TestIncrementalMemory(t *testing.T) {

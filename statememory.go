@@ -11,7 +11,8 @@ import (
 )
 
 // A remembered state is what the handle knows about the latest checkpoint of a
-// thread. It may be wrong by now: the database decides.
+// thread. It may be wrong by now: the database decides. While the next save will not
+// look for a patch, it is only how many more will not: there is no digest then.
 type remembered struct {
 	state   payload   // encoded, not compressed or sealed
 	sum     delta.Sum // of state; zero where it is not known
@@ -24,6 +25,10 @@ type remembered struct {
 	patches int    // bytes of the payloads of the patches after it
 	futile  futile
 }
+
+// worthwhile reports whether it says anything to a later save: a state to make a
+// patch against, or that none is worth looking for.
+func (r remembered) worthwhile() bool { return r.digest != "" || r.futile != futile{} }
 
 // at returns what is remembered when it has been stored as info says.
 func (r remembered) at(info Info) remembered {
