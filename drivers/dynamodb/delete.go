@@ -75,9 +75,7 @@ func (op *operation) deleteAtOnce(ctx context.Context, req driver.DeleteRequest)
 		// A thread that is absent now may have been removed by another, which
 		// decides whether a condition held: that cannot be told.
 		if !conditional && ambiguous(err) && ctx.Err() == nil {
-			look, cancel := context.WithTimeout(ctx, lookTime)
-			defer cancel()
-			if head, lookErr := op.head(look, req.Key); lookErr == nil && head == nil {
+			if head, lookErr := op.head(ctx, req.Key); lookErr == nil && head == nil {
 				return nil, true, nil
 			}
 		}

@@ -69,7 +69,7 @@ func (op *operation) explain(ctx context.Context, err error) error {
 	table := op.cfg.Table
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
-		if errors.As(err, new(*net.OpError)) || errors.Is(err, context.DeadlineExceeded) {
+		if errors.As(err, new(*net.OpError)) || errors.Is(err, context.Canceled) {
 			return unavailable("DynamoDB does not answer; check the network, the region and the word endpoint")
 		}
 		return unavailable("the request to DynamoDB failed before it was answered; check the network, the region and the word endpoint")

@@ -46,14 +46,41 @@ func (b *backend) enter(ctx context.Context) (silence time.Duration, err error) 
 	return time.Since(came), nil
 }
 
-// until returns how long a request may take that has to be answered within some
-// time: from now on, or from when the one before it was sent that was not answered.
-func (op *operation) until(within time.Duration) time.Time {
+// slowness is how much longer a request may take that is not answered while others
+// are: the database is overloaded then, and not gone.
+const slowness = 20 * time.Second
+
+// patience returns a context for a request that is sent now. It ends when the
+// database has answered nobody for within, counted from when the request before it
+// was sent if that was not answered, and at the latest after within and slowness.
+func (op *operation) patience(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
 	if op.answered || op.since.IsZero() {
 		op.since = time.Now().Add(-op.silence)
 		op.silence, op.answered = 0, false
 	}
-	return op.since.Add(within)
+	since := op.since
+	last := since.Add(within + slowness)
+	ctx, cancel := context.WithCancel(ctx)
+	var timer *time.Timer
+	timer = time.AfterFunc(within, func() {
+		until := since
+		if moved := op.queue.Moved(); moved.After(until) {
+			until = moved
+		}
+		if until = until.Add(within); until.After(last) {
+			until = last
+		}
+		if left := time.Until(until); left > 0 {
+			timer.Reset(left)
+		} else {
+			cancel()
+		}
+	})
+	timer.Reset(time.Until(since.Add(within)))
+	return ctx, func() {
+		timer.Stop()
+		cancel()
+	}
 }
 
 // heard notes the result of a request: an answer moves the queue, and a success adds

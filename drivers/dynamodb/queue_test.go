@@ -9,10 +9,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // TestMaxConnections: no more requests are under way at once than the word says; all
@@ -148,5 +151,43 @@ func TestMaxConnectionsOfConfig(t *testing.T) {
 		if err := b.Ping(t.Context()); !errors.Is(err, driver.ErrInvalid) || !strings.Contains(err.Error(), "MaxConnections") {
 			t.Errorf("MaxConnections %d: %v, want ErrInvalid", n, err)
 		}
+	}
+}
+
+// TestPatience: a request is given up when the database has answered nobody for as
+// long as it may take; while it answers others it is slow, and not gone.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		answered time.Duration // others, each second until then
+		silence  time.Duration // before it was sent
+		want     time.Duration
+	}{
+		{"nobody is answered", 0, 0, onceTime},
+		{"nobody was before", 0, 2 * time.Second, onceTime - 2*time.Second},
+		{"others are for a while", 4 * time.Second, 0, 4*time.Second + onceTime},
+		{"others always are", time.Minute, 0, onceTime + slowness},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			op := &operation{backend: &backend{queue: backends.NewQueue(1, requestTime)}, silence: c.silence}
+			start := time.Now()
+			ctx, cancel := op.patience(t.Context(), onceTime)
+			defer cancel()
+			for ctx.Err() == nil {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+					if time.Since(start) <= c.answered {
+						op.queue.Answered()
+					}
+				}
+			}
+			if got := time.Since(start); got != c.want {
+				t.Errorf("%s: it ended after %v, want %v", c.name, got, c.want)
+			}
+			if err := op.explain(t.Context(), ctx.Err()); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "does not answer") {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		})
 	}
 }

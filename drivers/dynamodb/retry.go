@@ -14,11 +14,11 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
-// Times and numbers of attempts, where ctx allows as much.
+// Times, in which the database answers nobody, and numbers of attempts, where ctx
+// allows as much.
 const (
 	requestTime = 9 * time.Second // for one request with its repetitions
-	onceTime    = 6 * time.Second // for one that is applied once, since
-	lookTime    = 3 * time.Second // a look at what became of it follows
+	onceTime    = 6 * time.Second // for one that is applied once, after which a look at what became of it has the rest
 	refusals    = 8               // repetitions of a request that was refused for now
 	rivalries   = 50              // to change a thread that others change at the same time, a tenth of a second apart
 )
@@ -27,7 +27,7 @@ const (
 // repetitions, within the time for one request.
 func (op *operation) do(ctx context.Context, send func(context.Context) error) error {
 	attempt := func() error {
-		bounded, cancel := context.WithDeadline(ctx, op.until(requestTime))
+		bounded, cancel := op.patience(ctx, requestTime)
 		defer cancel()
 		if err := op.signable(bounded); err != nil {
 			return err
@@ -50,7 +50,7 @@ func (op *operation) do(ctx context.Context, send func(context.Context) error) e
 // refused it for now. The error is DynamoDB's own; see ambiguous.
 func (op *operation) once(ctx context.Context, send func(context.Context, func(*dynamodb.Options)) error) error {
 	several := func() error {
-		bounded, cancel := context.WithDeadline(ctx, op.until(onceTime))
+		bounded, cancel := op.patience(ctx, onceTime)
 		defer cancel()
 		if err := op.signable(bounded); err != nil {
 			return err

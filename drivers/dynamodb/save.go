@@ -161,9 +161,7 @@ func (op *operation) createdAt(ctx context.Context, saved *item) (time.Time, err
 func (op *operation) recognise(ctx context.Context, key driver.Key, id string, err error) (driver.Info, error) {
 	explained := op.explain(ctx, err)
 	if ctx.Err() == nil && ambiguous(err) {
-		look, cancel := context.WithTimeout(ctx, lookTime)
-		defer cancel()
-		if head, err := op.head(look, key, infoNames...); err == nil && head != nil && head.ID == id {
+		if head, err := op.head(ctx, key, infoNames...); err == nil && head != nil && head.ID == id {
 			return head.Info, nil
 		}
 	}
