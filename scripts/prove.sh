@@ -101,7 +101,7 @@ part() {
 	kill) prove 'TestKilled|TestKilledWhileMigrating|TestKilledWhileImporting' -proof.kills="${KILLS:-200}" ;;
 	damage) prove TestDamaged -proof.damages="${DAMAGES:-2000}" ;;
 	fuzz) fuzz ;;
-	load) prove TestManySaves -proof.saves="${SAVES:-10000}" ;;
+	load) prove TestManySaves -parallel 1 -proof.saves="${SAVES:-10000}" ;;
 	soak) prove TestSoak -proof.soak="${SOAK:-1h}" ;;
 	copy) copy ;;
 	suite)

@@ -2,6 +2,7 @@ package robustness
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime"
@@ -130,33 +131,59 @@ func wander(t *testing.T, d *deployment, interrupted bool) {
 }
 
 // TestManySaves saves from many goroutines at once over one handle and its pool
-// of the usual size; none is refused and none is lost. -proof.saves sets how many.
+// of the usual size; none is refused and none is lost. -proof.saves sets how many,
+// and then ten times the load has to keep four fifths of the throughput.
 func TestManySaves(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d *deployment) {
-		store := checkpoint.New(d.handle(t), checkpoint.WithNamespace("many"))
-		const threads = 50
-		var refused atomic.Int64
-		var done sync.WaitGroup
-		for i := range *proofSaves {
-			done.Go(func() {
-				if _, err := store.Save(t.Context(), fmt.Sprint("thread-", i%threads), i); err != nil && refused.Add(1) < 10 {
-					t.Error(err)
-				}
-			})
+		store := checkpoint.New(d.handle(t))
+		most := *proofSaves
+		if most == usualSaves {
+			manySaves(t, store.Namespace("many"), most)
+			return
 		}
-		done.Wait()
-		var total int64
-		for i := range min(threads, *proofSaves) {
-			info, err := store.Stat(t.Context(), fmt.Sprint("thread-", i))
-			if err != nil {
+		var tenth, whole time.Duration // the time of as many saves, interleaved
+		for range 2 {
+			for range 10 {
+				tenth += manySaves(t, store.Namespace(rand.Text()), most/10)
+			}
+			whole += manySaves(t, store.Namespace(rand.Text()), most)
+		}
+		kept := int(100 * tenth / whole)
+		if kept < 80 {
+			t.Errorf("%d saves at once keep %d %% of the throughput of %d, want 80 %%", most, kept, most/10)
+		}
+		proved(t, "load", d.driver, fmt.Sprintf("%d saves at once, none refused, at %d %% of the throughput of %d", most, kept, most/10), 0)
+	})
+}
+
+// manySaves does n saves at once and returns the time they take.
+func manySaves(t *testing.T, store *checkpoint.Store, n int) time.Duration {
+	t.Helper()
+	const threads = 50
+	var refused atomic.Int64
+	var done sync.WaitGroup
+	start := time.Now()
+	for i := range n {
+		done.Go(func() {
+			if _, err := store.Save(t.Context(), fmt.Sprint("thread-", i%threads), i); err != nil && refused.Add(1) < 10 {
 				t.Error(err)
 			}
-			total += info.Version
+		})
+	}
+	done.Wait()
+	taken := time.Since(start)
+	var total int64
+	for i := range min(threads, n) {
+		info, err := store.Stat(t.Context(), fmt.Sprint("thread-", i))
+		if err != nil {
+			t.Error(err)
 		}
-		if total != int64(*proofSaves) || refused.Load() > 0 {
-			t.Errorf("%d saves were applied and %d refused, want %d and none", total, refused.Load(), *proofSaves)
-		}
-	})
+		total += info.Version
+	}
+	if total != int64(n) || refused.Load() > 0 {
+		t.Fatalf("%d saves were applied and %d refused, want %d and none", total, refused.Load(), n)
+	}
+	return taken
 }
 
 // TestSoak saves, loads, lists, deletes and purges for -proof.soak and looks
@@ -180,7 +207,7 @@ func TestSoak(t *testing.T) {
 			if now := runtime.NumGoroutine(); now > goroutines+20 {
 				t.Errorf("%d goroutines after %d operations, want about %d as in the beginning", now, operations, goroutines)
 			}
-			t.Logf("%d operations, %d KiB in use, %d before", operations, inUse()>>10, memory>>10)
+			proved(t, "soak", s.name, fmt.Sprintf("%d operations in %v, %d KiB in use, %d before", operations, length, inUse()>>10, memory>>10), 0)
 		})
 	}
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/go-ckpt/checkpoint/internal/test/testserver"
 )
 
+const usualSaves = 1000
+
 var (
 	proofDuration = flag.Duration("proof.duration", 0, "how long TestLinearizable works on each system; 0: its short form")
 	proofKills    = flag.Int("proof.kills", 5, "how many processes TestKilled kills on each system")
 	proofDamages  = flag.Int("proof.damages", 15, "how many damages TestDamaged does to each system")
-	proofSaves    = flag.Int("proof.saves", 1000, "how many saves TestManySaves does at once")
+	proofSaves    = flag.Int("proof.saves", usualSaves, "how many saves TestManySaves does at once")
 	proofSoak     = flag.Duration("proof.soak", 0, "how long TestSoak works on each system; 0: a second")
 	proofSeed     = flag.Uint64("proof.seed", 0, "the seed of random operations; 0: a random one")
 )
