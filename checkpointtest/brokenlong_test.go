@@ -252,8 +252,8 @@ func TestGrowthInTheWholeRun(t *testing.T) {
 			report := checkpointtest.Verify(t.Context(), growing(loop).opener(), checkpointtest.Timeout(watchdog),
 				checkpointtest.Cases(func(name string) bool { return strings.HasPrefix(name, "Raw/") }))
 			for _, r := range report.Results {
-				if r.Case == "Raw/"+loop+"/BodyGrows" && r.Outcome != checkpointtest.Failed {
-					t.Errorf("%s: %s in the whole run, want it to fail", r.Case, r.Outcome)
+				if r.Case == "Raw/"+loop+"/BodyGrows" && !strings.Contains(r.Reason, "still running") {
+					t.Errorf("%s: %s in the whole run, want it to hang: %s", r.Case, r.Outcome, r.Reason)
 				}
 			}
 		})

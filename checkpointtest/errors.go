@@ -22,7 +22,7 @@ func errorCases() []testCase {
 			rule: 7, text: "An error is yielded once, with a zero Info, and ends the iteration."},
 		{name: "Raw/Errors/UsableAfterwards", run: errorsUsableAfterwards,
 			rule: 11, text: "Calls whose contexts end do no harm to those that follow on the same handle."},
-		{name: "Raw/Errors/BehindWriters", alone: true, run: errorsBehindWriters,
+		{name: "Raw/Errors/BehindWriters", alone: true, heavy: true, run: errorsBehindWriters,
 			rule: 11, text: "A save that waits for other writers returns within a second of the end of its context."},
 	}
 }

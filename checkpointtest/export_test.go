@@ -2,6 +2,7 @@ package checkpointtest
 
 import (
 	"context"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -10,4 +11,10 @@ import (
 func VerifyDriver(ctx context.Context, d driver.Driver, dsns DSNs) Report {
 	s := newSuite(nil)
 	return Report{s.verify(ctx, openCases(d, dsns), func(Result) {})}
+}
+
+// Patience is how long a case goes on making more of something than it needs to, before
+// it says how many it was. Tests of what is found by many are not about speed.
+func Patience(d time.Duration) Option {
+	return func(s *suite) { s.patience = d }
 }

@@ -15,11 +15,11 @@ import (
 // file has, so they come before the cases that make room.
 func growthCases() []testCase {
 	return []testCase{
-		{name: "Raw/History/BodyGrows", alone: true, run: historyBodyGrows,
+		{name: "Raw/History/BodyGrows", alone: true, heavy: true, run: historyBodyGrows,
 			rule: 7, text: "The body of a loop over History may save more than the database had room for: no transaction is open while it yields."},
-		{name: "Raw/List/BodyGrows", alone: true, run: listBodyGrows,
+		{name: "Raw/List/BodyGrows", alone: true, heavy: true, run: listBodyGrows,
 			rule: 7, text: "The body of a loop over List may save more than the database had room for: no transaction is open while it yields."},
-		{name: "Raw/Versions/BodyGrows", alone: true, needs: "VersionReader", run: versionsBodyGrows,
+		{name: "Raw/Versions/BodyGrows", alone: true, needs: "VersionReader", heavy: true, run: versionsBodyGrows,
 			rule: 7, text: "The body of a loop over Versions may save more than the database had room for: no transaction is open while it yields."},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -28,25 +29,45 @@ func listCases() []testCase {
 			rule: 7, text: "Limit bounds the number of threads; 0 is all."},
 		{name: "Raw/List/Paging", run: listPaging,
 			rule: 7, text: "Pages that go on after the last name yield each thread."},
-		{name: "Raw/List/Many", run: listMany,
+		{name: "Raw/List/Many", heavy: true, run: listMany,
 			rule: 7, text: "List yields every thread, however many there are."},
 		{name: "Raw/List/LoopBody", run: listLoopBody,
 			rule: 7, text: "The body of a loop over List may call any method of the backend, and may end the loop."},
 		{name: "Raw/List/Nested", run: listNested,
 			rule: 7, text: "Loops over List may be nested: none holds a connection or lock while it yields."},
-		{name: "Raw/List/InFront", run: listInFront,
+		{name: "Raw/List/InFront", heavy: true, run: listInFront,
 			rule: 7, text: "Threads that come and go in front of the page do not move it: what stays is yielded, once."},
-		{name: "Raw/List/WhileWriting", run: listWhileWriting,
+		{name: "Raw/List/WhileWriting", heavy: true, run: listWhileWriting,
 			rule: 7, text: "A thread that is there during the whole iteration is yielded, once."},
 	}
 }
 
 // populate saves a checkpoint of each thread, several at a time.
 func (t *trial) populate(b driver.Backend, threads ...string) {
+	t.populateWith(b, nil, threads)
+}
+
+// populateMany saves as many of the threads as are enough, and returns those.
+func (t *trial) populateMany(b driver.Backend, change func(*driver.SaveRequest), threads ...string) []string {
+	made, began := 0, time.Now()
+	for !t.enough(began, made, aPage, len(threads), "threads") {
+		next := min(made+20, len(threads))
+		t.populateWith(b, change, threads[made:next])
+		made = next
+	}
+	return threads[:made]
+}
+
+// populateWith saves threads at once, by requests that change may change.
+func (t *trial) populateWith(b driver.Backend, change func(*driver.SaveRequest), threads []string) {
 	const writers = 8
 	t.together(writers, func(w int) {
 		for i := w; i < len(threads); i += writers {
-			if _, err := b.Save(t.ctx, t.request(threads[i])); err != nil {
+			req := t.request(threads[i])
+			if change != nil {
+				change(&req)
+			}
+			if _, err := b.Save(t.ctx, req); err != nil {
 				t.Errorf("Save of %q: %v", threads[i], err)
 				return
 			}
@@ -217,9 +238,8 @@ func numbered(name string, n int) []string {
 }
 
 func listMany(t *trial) {
-	threads := numbered("thread", 1_100) // more than the pages databases like
 	b := t.open()
-	t.populate(b, threads...)
+	threads := t.populateMany(b, nil, numbered("thread", 1_100)...) // more than the pages databases like
 	t.names(b, driver.ListRequest{}, threads...)
 }
 
@@ -277,7 +297,7 @@ func listNested(t *trial) {
 // threads there changes.
 func listInFront(t *trial) {
 	b := t.open()
-	stay, gone := numbered("stay", 300), numbered("gone", 40)
+	stay, gone := numbered("stay", 300), numbered("gone", 20)
 	t.populate(b, append(stay, gone...)...)
 	var got []string
 	for info, err := range b.List(t.ctx, driver.ListRequest{Namespace: t.namespace, Now: t.now}) {

@@ -13,11 +13,11 @@ import (
 
 func nameCases() []testCase {
 	return []testCase{
-		{name: "Raw/Names/AnyCharacter", run: namesAnyCharacter,
+		{name: "Raw/Names/AnyCharacter", heavy: true, run: namesAnyCharacter,
 			rule: 9, text: "Every character in a thread's name is data."},
 		{name: "Raw/Names/Length", run: namesLength,
 			rule: 9, text: "A name may have 1 to 512 bytes, and names that differ in the last one are different."},
-		{name: "Raw/Names/LikeKeys", run: namesLikeKeys,
+		{name: "Raw/Names/LikeKeys", heavy: true, run: namesLikeKeys,
 			rule: 9, text: "A name that looks like what a driver may make of another name, a version or a part of it, is a thread of its own."},
 		{name: "Raw/Walls/Load", run: wallsLoad,
 			rule: 10, text: "Load and History reach nothing in another namespace."},

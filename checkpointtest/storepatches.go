@@ -10,11 +10,11 @@ import (
 
 // longAgent returns a state of an agent that patches are worth making for.
 func longAgent(steps int) agent {
-	a := agent{Goal: "grow", Step: int64(steps)}
+	goal := []byte("grow")
 	for i := range steps {
-		a.Goal += fmt.Sprintf(" step %d said %d;", i, i*7919)
+		goal = fmt.Appendf(goal, " step %d said %d;", i, i*7919)
 	}
-	return a
+	return agent{Goal: string(goal), Step: int64(steps)}
 }
 
 func storePatches(t *trial) {

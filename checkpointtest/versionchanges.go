@@ -13,7 +13,7 @@ import (
 // are to come.
 func versionsTrimmed(t *trial) {
 	b := t.open()
-	const n, keep = 2*driver.VersionsPage + 20, 12
+	const n, keep = driver.VersionsPage + 20, 12
 	for _, newest := range []bool{false, true} {
 		thread := fmt.Sprint("newest ", newest)
 		infos := t.log(b, thread, n, driver.KeepAll)
@@ -47,33 +47,38 @@ func (t *trial) inOrder(all []driver.Checkpoint, newest bool) {
 	}
 }
 
+// versionsDeleted deletes a thread from inside of the loop, before the page that is to
+// come, and begins its next life, which is longer, shorter or none.
 func versionsDeleted(t *trial) {
 	b := t.open()
-	const n = driver.VersionsPage + 30
-	for _, newest := range []bool{false, true} {
-		for _, again := range []int{0, 1, n + 10} { // versions of a later life
-			infos := t.log(b, "thread", n, driver.KeepAll)
-			var all []driver.Checkpoint
-			for c, err := range b.Versions(t.ctx, driver.VersionsRequest{Key: t.key("thread"), Newest: newest, Now: t.now}) {
-				if err != nil {
-					t.Fatalf("Versions(newest=%t) of a thread that was deleted under the loop yielded error %v after %d versions, want the end", newest, err, len(all))
-				}
-				if all = append(all, c); len(all) == 3 {
-					t.remove(b, "thread")
-					for range again {
-						req := t.request("thread") // of another time, as a life after it is
-						req.Now, req.Keep = t.now.Add(time.Second), driver.KeepAll
-						t.save(b, req)
-					}
-				}
-			}
-			t.inOrder(all, newest)
-			t.events(all, infos)
-			if len(all) >= n {
-				t.Errorf("Versions(newest=%t) of a thread that was deleted under the loop yielded all %d versions, want it to end with the page", newest, len(all))
-			}
+	const n = driver.VersionsPage + 10
+	var infos map[int64]driver.Info
+	for _, test := range []struct {
+		newest bool
+		again  int // versions of the next life
+	}{{false, n}, {true, 1}, {false, 0}} {
+		if len(infos) < n { // otherwise the life that the loop before has begun
 			t.remove(b, "thread")
+			infos = t.log(b, "thread", n, driver.KeepAll)
 		}
+		var next map[int64]driver.Info
+		var all []driver.Checkpoint
+		for c, err := range b.Versions(t.ctx, driver.VersionsRequest{Key: t.key("thread"), Newest: test.newest, Now: t.now}) {
+			if err != nil {
+				t.Fatalf("Versions(newest=%t) of a thread that was deleted under the loop yielded error %v after %d versions, want the end", test.newest, err, len(all))
+			}
+			if all = append(all, c); len(all) == 3 {
+				t.remove(b, "thread")
+				t.now = t.now.Add(time.Second) // another time, as a life after it has
+				next = t.log(b, "thread", test.again, driver.KeepAll)
+			}
+		}
+		t.inOrder(all, test.newest)
+		t.events(all, infos)
+		if len(all) >= n {
+			t.Errorf("Versions(newest=%t) of a thread that was deleted under the loop yielded all %d versions, want it to end with the page", test.newest, len(all))
+		}
+		infos = next
 	}
 }
 
