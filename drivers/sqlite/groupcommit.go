@@ -23,6 +23,9 @@ const (
 	maxBatchBytes = 16 << 20
 )
 
+// maxGather is the longest that a batch is held back for those who may join it.
+const maxGather = time.Millisecond
+
 // noPayload is the size of the payload of a write that has none.
 const noPayload = -1
 
@@ -30,6 +33,7 @@ type writer struct {
 	db       *database
 	inflight *backends.Inflight
 	overfull bool // the disk was full and the log could not be emptied yet; the goroutine's own
+	behind   int  // the length of the queue when the last batch was committed; the goroutine's own
 
 	mu      sync.Mutex // guards what follows, and the fields of writes and batches that say so
 	queue   []*write
@@ -118,12 +122,33 @@ func (w *writer) leave(op *write) {
 // drain commits what is in the queue until it is empty.
 func (w *writer) drain() {
 	for b := w.next(); b != nil; b = w.next() {
+		n, began := len(b.writes), time.Now()
 		w.commit(b)
-		// Those whose writes have just been committed are runnable now, and
-		// mostly have another: without a moment for them, a batch of one
-		// would follow each batch of many.
+		w.gather(n, min(time.Since(began)/4, maxGather))
+	}
+}
+
+// gather gives those whose n writes have just been committed a moment, for they
+// mostly have another: without it a batch of few would follow each batch of many,
+// and wait for the disk as long. It is over as soon as all of them are in the queue
+// beside those that were, so that nobody waits for it who is alone, and bounded for
+// those who are gone.
+func (w *writer) gather(n int, atMost time.Duration) {
+	runtime.Gosched()
+	if n == 1 && w.behind == 0 {
+		return
+	}
+	want := min(n+w.behind, maxBatch)
+	for began := time.Now(); w.queued() < want && time.Since(began) < atMost; {
 		runtime.Gosched()
 	}
+}
+
+// queued returns the length of the queue.
+func (w *writer) queued() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
 }
 
 // next takes a batch out of the queue, or returns nil if it is empty: then the
@@ -169,6 +194,7 @@ func (w *writer) newBatch(writes []*write) *batch {
 // committed although the commit failed is recognised by its id.
 func (w *writer) commit(b *batch) {
 	err := w.attempt(b)
+	w.behind = w.queued()
 	b.cancel()
 	w.inflight.Leave() // before anybody who waits goes on and closes the backend
 	if err == nil {
