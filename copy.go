@@ -15,7 +15,7 @@ import (
 type CopyOptions struct {
 	Prefix      string          // only threads whose name starts with these bytes
 	History     bool            // every kept version, as far as the destination's history reaches
-	Concurrency int             // threads at a time; 0 for 8
+	Concurrency int             // threads at a time; 0 for 64
 	Progress    func(CopyStats) // called after every step, never concurrently
 }
 
@@ -40,9 +40,9 @@ type CopyStats struct {
 // encoded with dst's. What was saved as a patch ([WithIncremental]) arrives as a whole
 // state, which needs the key where it is encrypted.
 //
-// Memory is bounded by Concurrency states. The stats count what was done also
-// when Copy fails. An error that matches errors.ErrUnsupported says that the
-// driver of dst cannot import.
+// Memory is bounded by Concurrency states, and where these are large by 64 MiB of
+// them, or one. The stats count what was done also when Copy fails. An error that
+// matches errors.ErrUnsupported says that the driver of dst cannot import.
 func Copy(ctx context.Context, dst, src *Store, opts CopyOptions) (CopyStats, error) {
 	c := copying{dst: dst, src: src, opts: opts}
 	err := c.run(ctx)

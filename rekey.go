@@ -13,7 +13,7 @@ import (
 type RekeyOptions struct {
 	Prefix      string           // only threads whose name starts with these bytes
 	Plaintext   bool             // also encrypt payloads that are not encrypted yet
-	Concurrency int              // threads at a time; 0 for 8
+	Concurrency int              // threads at a time; 0 for 64
 	Progress    func(RekeyStats) // called after every checkpoint, never concurrently
 }
 

@@ -67,7 +67,7 @@ encrypted payloads move as they are:
 	flags.StringVar(&to, "to", "", "`URL` of the store to copy to (default $"+envTo+")")
 	flags.BoolVar(&opts.History, "history", false, "every version that is kept, not only the latest")
 	flags.StringVar(&opts.Prefix, "prefix", "", "only threads whose name starts with this")
-	flags.IntVar(&opts.Concurrency, "concurrency", 8, "threads at a time")
+	flags.IntVar(&opts.Concurrency, "concurrency", 64, "threads at a time")
 	flags.BoolVar(&everything, "all-namespaces", false, "every namespace, each to the one of its name")
 	return cmd
 }
