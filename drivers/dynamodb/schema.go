@@ -29,9 +29,11 @@ func (op *operation) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if table == nil || op.cfg.CreateTable {
-		if table, err = op.awaitActive(ctx); err != nil {
-			return err
+	if op.cfg.CreateTable {
+		if table == nil || !isActive(table) {
+			if table, err = op.awaitActive(ctx); err != nil {
+				return err
+			}
 		}
 		if err := op.enableTTL(ctx); err != nil {
 			return err

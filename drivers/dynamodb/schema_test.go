@@ -3,6 +3,8 @@ package dynamodb
 import (
 	"crypto/rand"
 	"errors"
+	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -92,5 +94,34 @@ func TestWithoutPing(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestFirstSave counts the requests of a fresh process on a table that is there.
+func TestFirstSave(t *testing.T) {
+	credentials(t)
+	_, _, direct := behind(t)
+	table := direct.(*backend).cfg.Table
+	for more, want := range map[string][]string{
+		"":                   {"DescribeTable"},
+		"&create_table=true": {"DescribeTable", "DescribeTimeToLive"},
+	} {
+		var mu sync.Mutex
+		var sent []string
+		b := openTable(t, table, between(t, func(_ http.ResponseWriter, action string, _ []byte) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			sent = append(sent, action)
+			return false
+		}), more)
+		if err := b.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustSave(t, b, request("t", "1", 1))
+		mu.Lock()
+		if want = append(want, "UpdateItem"); !slices.Equal(sent, want) {
+			t.Errorf("with %q Ping and a save send %v, want %v", more, sent, want)
+		}
+		mu.Unlock()
 	}
 }
