@@ -92,7 +92,7 @@ func (c *copying) thread(ctx context.Context, latest Info) error {
 	written := CopyStats{Threads: 1}
 	var prev Info // the version that was written last
 	for v := first; v <= latest.Version; v++ {
-		cp, err := c.src.fetch(ctx, latest.Thread, v)
+		cp, err := c.src.fetch(ctx, latest.Thread, v, driver.Previous{})
 		switch {
 		case errors.Is(err, ErrNotFound) || err == nil && !cp.CreatedAt.Equal(latest.CreatedAt):
 			continue // trimmed, or deleted, since it was listed

@@ -66,15 +66,18 @@ func (s *Store) load(ctx context.Context, thread string, version int64, state an
 	if err := checkTarget("Load", state); err != nil {
 		return Info{}, err
 	}
-	cp, err := s.fetch(ctx, thread, version)
+	last := s.lastState(thread, version)
+	cp, err := s.fetch(ctx, thread, version, driver.Previous{ID: last.id, Digest: last.digest})
 	if err != nil {
 		return Info{}, err
 	}
-	p, err := s.unpack(cp)
+	var p payload
+	if cp.Known {
+		p, err = s.recall(last, cp)
+	} else if p, err = s.unpack(cp); err == nil && version == 0 {
+		p = s.remember(cp, p)
+	}
 	if err == nil {
-		if version == 0 {
-			p = s.remember(cp, p)
-		}
 		err = s.decode(p, state)
 	}
 	if err != nil {
@@ -101,11 +104,12 @@ func describe(v reflect.Value) string {
 	return v.Type().String()
 }
 
-// fetch returns a checkpoint as it is stored; version 0 is the latest.
-func (s *Store) fetch(ctx context.Context, thread string, version int64) (driver.Checkpoint, error) {
+// fetch returns a checkpoint as it is stored; version 0 is the latest. It may come
+// without its payload where it is the known one.
+func (s *Store) fetch(ctx context.Context, thread string, version int64, known driver.Previous) (driver.Checkpoint, error) {
 	now, err := s.begin(ctx)
 	if err != nil {
 		return driver.Checkpoint{}, err
 	}
-	return s.conn.backend.Load(ctx, driver.LoadRequest{Key: s.key(thread), Version: version, Now: now})
+	return s.conn.backend.Load(ctx, driver.LoadRequest{Key: s.key(thread), Version: version, Now: now, Known: known})
 }

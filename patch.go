@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -58,6 +60,10 @@ func (s *Store) savePatched(ctx context.Context, thread string, state payload, o
 			if !errors.Is(err, driver.ErrBase) {
 				return info, err
 			}
+		} else if last.digest != "" && !last.meets(o.match) {
+			if info, err := s.ask(ctx, thread, last, o); !errors.Is(err, driver.ErrBase) {
+				return info, err
+			}
 		}
 		last.futile = next.futile
 	}
@@ -90,8 +96,7 @@ func (s *Store) patch(last remembered, state payload, to place, match driver.Mat
 	case last.futile.skip():
 		next.futile = last.futile.skipped()
 		return next, payload{}, false
-	case last.digest == "", last.state.encoding != state.encoding,
-		match.Absent, match.ID != "" && match.ID != last.id, match.Version != 0 && match.Version != last.version:
+	case last.digest == "", last.state.encoding != state.encoding, !last.meets(match):
 		next.futile = last.futile
 		return next, payload{}, false
 	}
@@ -119,6 +124,16 @@ func (s *Store) patch(last remembered, state payload, to place, match driver.Mat
 	return next, p, true
 }
 
+// ask lets the database decide a save whose condition cannot hold while the remembered
+// version is the latest: a patch of nothing against that one is never taken, so that
+// what a worker has lost is known without sending the state. The error is a conflict, or
+// driver.ErrBase where the state is to be sent; a save that is repeated has its Info.
+func (s *Store) ask(ctx context.Context, thread string, last remembered, o saveOptions) (Info, error) {
+	next := remembered{base: cmp.Or(last.base, last.version), digest: payloadDigest(nil)}
+	p := payload{[]byte{}, last.state.encoding + "+" + stepPatch}
+	return s.commitPatch(ctx, thread, p, next, driver.Previous{ID: last.id, Digest: last.digest}, o)
+}
+
 // commitPatch hands a patch to the driver as the next checkpoint of the thread.
 func (s *Store) commitPatch(ctx context.Context, thread string, p payload, next remembered, previous driver.Previous, o saveOptions) (Info, error) {
 	req, err := s.request(ctx, thread, p, next.digest, o)
@@ -130,6 +145,32 @@ func (s *Store) commitPatch(ctx context.Context, thread string, p payload, next 
 		return s.unsure(thread, o.id, err), err
 	}
 	return info, nil
+}
+
+// lastState returns what is remembered of a thread, for a load: nothing where that is
+// of a certain version, or there is no state.
+func (s *Store) lastState(thread string, version int64) remembered {
+	if s.conn.patcher == nil || version != 0 {
+		return remembered{}
+	}
+	last, _ := s.conn.states.get(s.key(thread))
+	if last.digest == "" {
+		return remembered{}
+	}
+	return last
+}
+
+// recall returns the remembered state for the caller to decode, where a backend says
+// that it is that of the latest checkpoint. Id and digest prove it.
+func (s *Store) recall(last remembered, cp driver.Checkpoint) (payload, error) {
+	if last.digest == "" || cp.ID != last.id || cp.Digest != last.digest {
+		return payload{}, fmt.Errorf("%w: the backend takes another checkpoint for the one that is known", ErrCorrupt)
+	}
+	state := last.state
+	if _, ok := s.codec.(jsonCodec); !ok || state.encoding != encodingJSON {
+		state.data = bytes.Clone(state.data) // the caller may get the memory itself
+	}
+	return state, nil
 }
 
 // remember keeps the state of the latest checkpoint, as it was loaded, for the next

@@ -31,6 +31,8 @@ type patching struct {
 	refused int                      // patches answered with ErrBase
 	onPatch func() error             // called before a patch is saved
 	onLoad  func(*driver.Checkpoint) // with what was loaded
+	knows   bool                     // leaves out what the caller has
+	brought int                      // bytes of what was loaded
 }
 
 // newPatching returns one on a store shared by all that have the same Driver.
@@ -59,7 +61,9 @@ func (p *patching) Save(ctx context.Context, req driver.SaveRequest) (driver.Inf
 
 func (p *patching) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
 	p.mu.Lock()
-	p.patches++
+	if len(req.Payload) > 0 { // else it only asks
+		p.patches++
+	}
 	p.bytes += len(req.Payload)
 	onPatch := p.onPatch
 	p.mu.Unlock()
@@ -81,6 +85,15 @@ func (p *patching) Load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	cp, err := p.Backend.Load(ctx, req)
 	if err == nil && p.onLoad != nil {
 		p.onLoad(&cp)
+	}
+	if err == nil && p.knows && req.Version == 0 && req.Known == (driver.Previous{ID: cp.ID, Digest: cp.Digest}) {
+		cp = driver.Checkpoint{Info: cp.Info, Digest: cp.Digest, Known: true}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.brought += len(cp.Payload)
+	for _, l := range cp.Links {
+		p.brought += len(l.Payload)
 	}
 	return cp, err
 }
@@ -518,6 +531,84 @@ func TestIncrementalMemory(t *testing.T) {
 	if used := checkpoint.RememberedBytes(s); used != 0 {
 		t.Errorf("%d bytes are remembered after Close, want none", used)
 	}
+}
+
+// TestIncrementalKnown: what a handle remembers does not come again, and what others
+// have saved does.
+func TestIncrementalKnown(t *testing.T) {
+	t.Parallel()
+	b := newPatching(t, new(memory.Driver))
+	b.knows = true
+	s, other := patchedStore(t, b), patchedStore(t, b)
+	load := func(s *checkpoint.Store, want talk, brings bool) {
+		t.Helper()
+		b.brought = 0
+		var got talk
+		if _, err := s.Load(t.Context(), "thread", &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("Load: %v, turn %d, want turn %d", err, got.Turn, want.Turn)
+		}
+		if (b.brought > 0) != brings {
+			t.Errorf("a load of turn %d brings %d bytes", want.Turn, b.brought)
+		}
+	}
+	for turn := 40; turn < 44; turn++ {
+		saved(t, s, "thread", longTalk(turn))
+		load(s, longTalk(turn), false)
+		load(other, longTalk(turn), true)
+		load(other, longTalk(turn), false)
+	}
+	// A state is the caller's, and what is remembered the handle's.
+	saved(t, s, "thread", random(8000))
+	want := checkpoint.Bytes{}
+	for range 3 {
+		var got checkpoint.Bytes
+		if _, err := s.Load(t.Context(), "thread", &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(want) == 0 {
+			want = bytes.Clone(got)
+		}
+		if !bytes.Equal(got, want) {
+			t.Error("a caller has changed what is remembered")
+		}
+		got[0]++
+	}
+	// An answer that is about another version is found.
+	b.onLoad = func(cp *driver.Checkpoint) { cp.Known, cp.Payload, cp.Links, cp.ID = true, nil, nil, "another" }
+	if _, err := s.Load(t.Context(), "thread", new(checkpoint.Bytes)); !errors.Is(err, checkpoint.ErrCorrupt) {
+		t.Errorf("a backend that takes another version for the known one: %v, want ErrCorrupt", err)
+	}
+}
+
+// TestIncrementalLostRace: a save that has lost to another one of the same handle sends
+// no state, and one on a condition that holds is made though the memory speaks against it.
+func TestIncrementalLostRace(t *testing.T) {
+	t.Parallel()
+	b := newPatching(t, new(memory.Driver))
+	s, other := patchedStore(t, b), patchedStore(t, b)
+	first := saved(t, s, "thread", longTalk(40))
+	last := saved(t, s, "thread", longTalk(41))
+	for name, condition := range map[string]checkpoint.SaveOption{
+		"IfMatch": checkpoint.IfMatch(first.ID), "IfVersion": checkpoint.IfVersion(first.Version), "IfAbsent": checkpoint.IfAbsent(),
+	} {
+		b.wholes, b.bytes = 0, 0
+		_, err := s.Save(t.Context(), "thread", longTalk(42), condition)
+		conflict, ok := errors.AsType[*checkpoint.ConflictError](err)
+		if !ok || conflict.Current.ID != last.ID || b.wholes+b.bytes > 0 {
+			t.Errorf("%s: %v, with %d whole states and %d bytes sent, want a conflict with version 2 and neither", name, err, b.wholes, b.bytes)
+		}
+	}
+	if info := saved(t, s, "thread", longTalk(42), checkpoint.IfMatch(last.ID)); info.Base == 0 {
+		t.Error("a lost race has made the handle forget the thread")
+	}
+	theirs := saved(t, other, "thread", longTalk(43))
+	if info := saved(t, s, "thread", longTalk(44), checkpoint.IfMatch(theirs.ID)); info.Version != 5 {
+		t.Errorf("a save on a condition that holds made version %d, want 5", info.Version)
+	}
+	if err := s.Delete(t.Context(), "thread"); err != nil {
+		t.Fatal(err)
+	}
+	saved(t, other, "thread", longTalk(44), checkpoint.IfAbsent())
 }
 
 // TestIncrementalCallersMemory: what the caller does with a state after the call

@@ -105,7 +105,7 @@ func (r *rekeying) version(ctx context.Context, info Info, done map[string]bool)
 	if done[info.ID] {
 		return 0, nil
 	}
-	cp, err := r.store.fetch(ctx, info.Thread, info.Version)
+	cp, err := r.store.fetch(ctx, info.Thread, info.Version, driver.Previous{})
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}

@@ -64,7 +64,7 @@ func (s *Store) source(ctx context.Context, thread string, version int64) (drive
 	if err := checkVersion(version); err != nil {
 		return driver.Checkpoint{}, err
 	}
-	return s.fetch(ctx, thread, version)
+	return s.fetch(ctx, thread, version, driver.Previous{})
 }
 
 // replay saves a stored checkpoint as the next one of a thread. A whole one goes as

@@ -26,6 +26,11 @@ type remembered struct {
 	futile  futile
 }
 
+// meets reports whether a condition holds while it is the latest version.
+func (r remembered) meets(m driver.Match) bool {
+	return m.Holds(Info{ID: r.id, Version: r.version})
+}
+
 // worthwhile reports whether it says anything to a later save: a state to make a
 // patch against, or that none is worth looking for.
 func (r remembered) worthwhile() bool { return r.digest != "" || r.futile != futile{} }

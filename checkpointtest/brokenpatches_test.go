@@ -119,6 +119,18 @@ var brokenPatchers = []struct {
 				cp.Payload = []byte(`{"n":1,"spelled":"another way"}`)
 			}
 		})},
+	{"an id alone is known", "Raw/Patches/Known",
+		func() func(*patcher) {
+			return func(p *patcher) {
+				p.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+					cp, err := p.full.Load(ctx, req)
+					if err == nil && req.Version == 0 && cp.Digest != "" && cp.ID == req.Known.ID {
+						cp.Known, cp.Payload, cp.Links = true, nil, nil
+					}
+					return cp, err
+				}
+			}
+		}},
 	{"every load brings the whole history", "Raw/Patches/Links",
 		func() func(*patcher) {
 			return func(p *patcher) {

@@ -34,6 +34,8 @@ func patchCases() []testCase {
 			rule: 5, text: "Nothing of a chain outlives its thread, and an expired thread takes no patch."},
 		{name: "Raw/Patches/AnotherLife", needs: "Patcher", run: patchAnotherLife,
 			rule: 4, text: "A patch is ErrBase in another life of the thread that began with the same id and digest, where its Base is another version."},
+		{name: "Raw/Patches/Known", needs: "Patcher", run: patchKnown,
+			rule: 8, text: "A Load leaves out only what the caller has: the version with that id and that digest."},
 		{name: "Raw/Patches/Rewrite", needs: "Patcher", run: patchRewrite,
 			rule: 6, text: "Rewrite replaces the payload and the digest of a version, visible or needed, and leaves its Base."},
 		{name: "Store/Patches/RoundTrip", needs: "Patcher", run: storePatches,
@@ -54,6 +56,45 @@ func patchLinks(t *trial) {
 	c.visible(1)
 	c.b = t.open()
 	c.visible(1)
+}
+
+func patchKnown(t *trial) {
+	c := t.chain(t.open(), "thread", 10)
+	for v, base := range []int64{0, 1, 1, 0, 4} {
+		c.add(base)
+		want, links := c.versions[v], 0
+		if base != 0 {
+			links = int(want.Version - base)
+		}
+		for named, known := range map[string]driver.Previous{
+			"both":                   {ID: want.ID, Digest: c.digests[v]},
+			"another digest":         {ID: want.ID, Digest: "another"},
+			"another id":             {ID: "another", Digest: c.digests[v]},
+			"an id alone":            {ID: want.ID},
+			"the version before":     {ID: c.versions[max(0, v-1)].ID, Digest: c.digests[max(0, v-1)]},
+			"the whole state before": {ID: c.versions[max(0, base-1)].ID, Digest: c.digests[max(0, base-1)]},
+		} {
+			got, err := c.b.Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Now: t.now, Known: known})
+			same := known == driver.Previous{ID: want.ID, Digest: c.digests[v]}
+			switch {
+			case err != nil || got.ID != want.ID || got.Version != want.Version || got.Base != base || got.Digest != c.digests[v]:
+				t.Errorf("Load where %s is known = %s base=%d, %v, want version %d", named, show(got.Info), got.Base, err, want.Version)
+			case got.Known && (!same || got.Payload != nil || got.Links != nil):
+				t.Errorf("Load where %s is known leaves out version %d, which has another id or digest", named, want.Version)
+			case !got.Known && (string(got.Payload) != string(want.Payload) || len(got.Links) != links):
+				t.Errorf("Load where %s is known = a payload of %d bytes and %d links, want what was saved", named, len(got.Payload), len(got.Links))
+			}
+		}
+	}
+	last := c.versions[4]
+	known := driver.Previous{ID: last.ID, Digest: c.digests[4]}
+	if _, err := c.b.Load(t.ctx, driver.LoadRequest{Key: t.key("elsewhere"), Now: t.now, Known: known}); !errors.Is(err, driver.ErrNotFound) {
+		t.Errorf("Load of an absent thread where another one's version is known: error %v, want ErrNotFound", err)
+	}
+	got, err := c.b.Load(t.ctx, driver.LoadRequest{Key: t.key("thread"), Version: 2, Now: t.now, Known: known})
+	if err != nil || got.Known || got.Version != 2 || len(got.Links) != 1 {
+		t.Errorf("Load of version 2 where the latest is known = %s, %v, want version 2", show(got.Info), err)
+	}
 }
 
 func patchWrongBase(t *trial) {

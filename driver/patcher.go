@@ -37,6 +37,10 @@ import (
 // Load, History, List, Find and Versions report Info.Base, and Load the Digest.
 // Versions does not bring links.
 //
+// Load whose request has Known MAY answer a version with both that id and that digest
+// by its Info and Digest alone, with Checkpoint.Known. Any other version it MUST
+// return as ever.
+//
 // Rule 6, history: visible are exactly the versions that it names, and nothing else
 // is returned by Load, History, List, Find and Versions, recognised as a repeated
 // save, or replaced by Import. The versions from the Base of the oldest visible

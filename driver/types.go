@@ -40,6 +40,7 @@ type Checkpoint struct {
 	Payload []byte
 	Digest  string // as it was saved; "" from a backend that is no [Patcher]
 	Links   []Link // from Load of a patched version: what it needs; see [Patcher]
+	Known   bool   // from Load: it is the Known one of the request, and comes without Payload and Links
 }
 
 // Format implements fmt.Formatter: the payload is shown by its length only.
@@ -116,6 +117,11 @@ type LoadRequest struct {
 	Key
 	Version int64 // 0: the latest
 	Now     time.Time
+
+	// Known is a version of which the caller has the state; the zero value is none. Where
+	// the version to load has this id and this digest, a [Patcher] may leave out the
+	// payload and what it builds on, and says so by Checkpoint.Known.
+	Known Previous
 }
 
 // A ListRequest asks for the threads of a namespace.

@@ -330,6 +330,13 @@ func countPatches(t *testing.T, b driver.Backend, count func(name string, before
 		count("first patch of 2 KB, "+size.name, whole(one, size.bytes, 1), patches(one, 1, 1))
 		count("patches of 2 KB, ten of them, "+size.name, nil, patches(one, 1, 10))
 		count("load, 11 patches of 2 KB, "+size.name, nil, read(one, 0))
+		count("load, 11 patches of 2 KB, known, "+size.name, nil, func() error {
+			cp, err := b.Load(ctx, driver.LoadRequest{Key: driver.Key{Namespace: "agents", Thread: one}, Now: testNow, Known: last})
+			if err == nil && !cp.Known {
+				err = errors.New("the load brings what is known")
+			}
+			return err
+		})
 		count("delete, 11 patches of 2 KB, "+size.name, nil, func() error {
 			return b.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: one}})
 		})

@@ -75,6 +75,10 @@ func (op *operation) load(ctx context.Context, req driver.LoadRequest) (driver.C
 		if version > head.Version || version < head.visible() {
 			return driver.Checkpoint{}, driver.ErrNotFound
 		}
+		if req.Version == 0 && req.Known.Digest != "" && head.ID == req.Known.ID && head.proof == req.Known.Digest {
+			op.known.put(head)
+			return driver.Checkpoint{Info: head.Info, Digest: head.proof, Known: true}, nil
+		}
 		cp, whole, err := op.loadVersion(ctx, head, version, req.Version == 0)
 		if err == nil && whole && req.Version == 0 {
 			op.known.put(head)

@@ -9,11 +9,15 @@ import (
 )
 
 // load reads one version. The latest is one plain command, unless it is likely to be
-// a patch: then, and for an older version, a script brings what it needs with it.
+// a patch: then, and for an older version, a script brings what it needs with it,
+// or says that the caller has it.
 // Payloads cost time in a script, see throughLua, so that it is not used for all.
 func (b *backend) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
 	list := b.layout.list(req.Namespace, req.Thread)
-	if req.Version == 0 && !b.expectsChain() {
+	known := []any{"", ""}
+	if req.Version == 0 && req.Known.Digest != "" {
+		known = []any{escape(req.Known.ID), escape(req.Known.Digest)}
+	} else if req.Version == 0 && !b.expectsChain() {
 		reply, err := b.texts(ctx, "lrange", list, 0, 1)
 		if err != nil {
 			return driver.Checkpoint{}, b.report(ctx, err)
@@ -26,7 +30,7 @@ func (b *backend) load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 			return cp, err
 		}
 	}
-	reply, err := b.readBy(ctx, versionScript, []string{list}, req.Version, driver.MaxChain)
+	reply, err := b.readBy(ctx, versionScript, []string{list}, append([]any{req.Version, driver.MaxChain}, known...)...)
 	if err != nil {
 		return driver.Checkpoint{}, b.report(ctx, err)
 	}
@@ -64,6 +68,9 @@ func checkpointOf(req driver.LoadRequest, reply []string) (driver.Checkpoint, er
 	}
 	if info.Expired(req.Now) || len(reply) == 1 {
 		return driver.Checkpoint{}, driver.ErrNotFound
+	}
+	if len(reply) == 2 && reply[1] == reply[0] && req.Known.Digest != "" && info.ID == req.Known.ID && digest == req.Known.Digest {
+		return driver.Checkpoint{Info: info, Digest: digest, Known: true}, nil
 	}
 	if len(reply) < 3 {
 		return driver.Checkpoint{}, errSize(info)

@@ -151,6 +151,39 @@ func TestFirstPatchMet(t *testing.T) {
 	}
 }
 
+// TestKnownPatch: what the caller has does not come again, whole or patched, by one
+// command; and another version does.
+func TestKnownPatch(t *testing.T) {
+	t.Parallel()
+	b := openDSN(t, testserver.Redis(t))
+	chain := newChain(t, b, driver.Key{Namespace: namespace(), Thread: "thread"}, 1)
+	chain.add(t, []byte("patch"))
+	mustLoad(t, b, chain.key) // the script becomes known to the server
+	var count counter
+	b.client.AddHook(&count)
+	load := func(known driver.Previous, want bool) {
+		t.Helper()
+		before := count.sent.Load()
+		cp, err := b.Load(t.Context(), driver.LoadRequest{Key: chain.key, Now: time.Now(), Known: known})
+		if err != nil || cp.ID != chain.last.ID || cp.Known != want || (cp.Payload == nil) != want || count.sent.Load() != before+1 {
+			t.Errorf("Load = version %d, known %t, %d bytes, %v, by %d commands, want known %t by one", cp.Version, cp.Known, len(cp.Payload), err, count.sent.Load()-before, want)
+		}
+	}
+	load(driver.Previous{ID: "%", Digest: "%"}, false)
+	for range 3 {
+		last := driver.Previous{ID: chain.last.ID, Digest: chain.last.Digest}
+		load(last, true)
+		chain.add(t, []byte("patch"))
+		load(last, false)
+	}
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: chain.key}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Load(t.Context(), driver.LoadRequest{Key: chain.key, Now: time.Now(), Known: driver.Previous{ID: chain.last.ID, Digest: chain.last.Digest}}); !errors.Is(err, driver.ErrNotFound) {
+		t.Errorf("Load of a deleted thread: %v, want ErrNotFound", err)
+	}
+}
+
 // TestPatchLostReply loses the reply to a patch, and the patch itself: it is sent
 // again, and applied once. Where another save came before the second attempt, the
 // first one is recognised, or the answer is that nobody knows.

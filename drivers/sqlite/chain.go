@@ -144,6 +144,9 @@ func (d *database) loadChain(ctx context.Context, req driver.LoadRequest) (drive
 		if err != nil || cp.Base == 0 {
 			return cp, err
 		}
+		if req.Version == 0 && req.Known == (driver.Previous{ID: cp.ID, Digest: cp.Digest}) {
+			return driver.Checkpoint{Info: cp.Info, Digest: cp.Digest, Known: true}, nil
+		}
 		var found bool
 		if cp.Links, found, err = d.links(ctx, cp.Info); err != nil {
 			return driver.Checkpoint{}, err
