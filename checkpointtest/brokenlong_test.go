@@ -17,15 +17,15 @@ import (
 
 // brokenLong break with what is long, high, large or many.
 var brokenLong = []brokenBackend{
-	{name: "keys of versions begin with their lowest byte", fails: "Raw/Import/Numbers", fault: littleEndian},
-	{name: "keys of versions begin with their lowest byte, without Import", fails: "Raw/History/Long", fault: littleEndian},
+	{name: "keys of versions begin with their lowest byte", fails: "Raw/Import/Numbers", only: []string{"Raw/History/Long", "Raw/Import/Numbers", "Raw/Import/Highest"}, fault: littleEndian},
+	{name: "keys of versions begin with their lowest byte, without Import", fails: "Raw/History/Long", only: []string{"Raw/History/Long", "Raw/Import/Numbers", "Raw/Import/Highest"}, fault: littleEndian},
 	{name: "versions have 32 bits", fails: "Raw/Import/Numbers",
 		fault: each(infos(func(i *driver.Info) { i.Version = int64(uint32(i.Version)) }))},
-	{name: "History ends with a page of 256", fails: "Raw/History/Long", fault: firstVersions(256)},
-	{name: "History ends with a page of 1,000", fails: "Raw/History/Long", fault: firstVersions(1_000)},
-	{name: "KeepAll is 1,000", fails: "Raw/History/Long",
+	{name: "History ends with a page of 256", fails: "Raw/History/Long", only: []string{"Raw/History/Long"}, fault: firstVersions(256)},
+	{name: "History ends with a page of 1,000", fails: "Raw/History/Long", only: []string{"Raw/History/Long"}, fault: firstVersions(1_000)},
+	{name: "KeepAll is 1,000", fails: "Raw/History/Long", only: []string{"Raw/History/Long"},
 		fault: saving(func(req *driver.SaveRequest) { req.Keep = min(req.Keep, 1_000) })},
-	{name: "KeepAll is 256", fails: "Raw/History/Long",
+	{name: "KeepAll is 256", fails: "Raw/History/Long", only: []string{"Raw/History/Long"},
 		fault: saving(func(req *driver.SaveRequest) { req.Keep = min(req.Keep, 256) })},
 	{name: "a save drops 100 versions at most", fails: "Raw/History/Long",
 		fault: saving(func(req *driver.SaveRequest) {
@@ -63,23 +63,23 @@ var brokenLong = []brokenBackend{
 				return info, err
 			}
 		})},
-	{name: "List ends with a page of 1,000", fails: "Raw/List/Many",
-		fault: listing(nil, func(req driver.ListRequest, all []driver.Info) []driver.Info { return all[:min(len(all), 1_000)] })},
-	{name: "List counts to the next page", fails: "Raw/List/InFront", fault: each(byOffset(100))},
-	{name: "Namespaces ends at 16", fails: "Raw/Namespaces/Many", fault: firstNamespaces(16)},
-	{name: "Namespaces ends at 100", fails: "Raw/Namespaces/Many", fault: firstNamespaces(100)},
-	{name: "a namespace and a thread are joined by a dot", fails: "Raw/Walls/Joined", fault: joined(".")},
-	{name: "a namespace and a thread are joined by nothing", fails: "Raw/Walls/Joined", fault: joined("")},
-	{name: "namespaces are cut at 64", fails: "Raw/Walls/Joined", fault: cutNamespaces(64)},
-	{name: "namespaces are cut at 127", fails: "Raw/Walls/Joined", fault: cutNamespaces(127)},
-	{name: "every version of a history has the latest metadata", fails: "Raw/History/Infos",
+	{name: "List ends with a page of 256", fails: "Raw/List/Many", only: []string{"Raw/List/Many", "Raw/List/InFront"}, fault: firstThreads(256)},
+	{name: "List ends with a page of 1,000", fails: "Raw/List/Many", only: []string{"Raw/List/Many"}, fault: firstThreads(1_000)},
+	{name: "List counts to the next page", fails: "Raw/List/InFront", only: []string{"Raw/List/InFront"}, fault: each(byOffset(100))},
+	{name: "Namespaces ends at 16", fails: "Raw/Namespaces/Many", only: []string{"Raw/Namespaces/Many"}, fault: firstNamespaces(16)},
+	{name: "Namespaces ends at 100", fails: "Raw/Namespaces/Many", only: []string{"Raw/Namespaces/Many"}, fault: firstNamespaces(100)},
+	{name: "a namespace and a thread are joined by a dot", fails: "Raw/Walls/Joined", only: []string{"Raw/Walls/Joined"}, fault: joined(".")},
+	{name: "a namespace and a thread are joined by nothing", fails: "Raw/Walls/Joined", only: []string{"Raw/Walls/Joined"}, fault: joined("")},
+	{name: "namespaces are cut at 64", fails: "Raw/Walls/Joined", only: []string{"Raw/Walls/Joined"}, fault: cutNamespaces(64)},
+	{name: "namespaces are cut at 127", fails: "Raw/Walls/Joined", only: []string{"Raw/Walls/Joined"}, fault: cutNamespaces(127)},
+	{name: "every version of a history has the latest metadata", fails: "Raw/History/Infos", only: []string{"Raw/History/Infos"},
 		fault: histories(func(_ driver.HistoryRequest, all []driver.Info) []driver.Info {
 			for i := range all {
 				all[i].Metadata = all[0].Metadata
 			}
 			return all
 		})},
-	{name: "a version without metadata has that of the one before", fails: "Raw/History/Infos",
+	{name: "a version without metadata has that of the one before", fails: "Raw/History/Infos", only: []string{"Raw/History/Infos"},
 		fault: histories(func(_ driver.HistoryRequest, all []driver.Info) []driver.Info {
 			for i := range all[:max(0, len(all)-1)] {
 				if all[i].Metadata == nil {
@@ -105,7 +105,7 @@ var brokenLong = []brokenBackend{
 				}
 			}
 		}},
-	{name: "long metadata is the cache's own", fails: "Raw/Payload/Owned",
+	{name: "long metadata is the cache's own", fails: "Raw/Payload/Owned", only: []string{"Raw/Payload/Owned"},
 		fault: func() func(*faulty) {
 			var cache sync.Map
 			return each(infos(func(i *driver.Info) {
@@ -139,6 +139,11 @@ func firstVersions(n int) fault {
 		}
 		return all
 	})
+}
+
+// firstThreads ends a List after n.
+func firstThreads(n int) fault {
+	return listing(nil, func(_ driver.ListRequest, all []driver.Info) []driver.Info { return all[:min(len(all), n)] })
 }
 
 // firstNamespaces ends Namespaces after n.
@@ -182,20 +187,33 @@ func byOffset(page int) func(*faulty) {
 	}
 }
 
-// joined saves and loads by namespace and thread joined: as the thread of the part
-// before the first separator, here of the first 34 bytes.
+// joined finds a thread by its namespace and name joined: two that make the same key are
+// one thread, that of the first.
 func joined(separator string) fault {
-	return each(func(f *faulty) {
-		key := func(k *driver.Key) {
-			if n := 31; len(k.Namespace) >= n { // of the suite's namespaces
-				k.Namespace, k.Thread = k.Namespace[:n], (k.Namespace + separator + k.Thread)[n:]
+	return func() func(*faulty) {
+		var first sync.Map // the thread that a key stood for first
+		return func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				own := req.Key
+				same, _ := first.LoadOrStore(own.Namespace+separator+own.Thread, own)
+				req.Key = same.(driver.Key)
+				info, err := f.full.Save(ctx, req)
+				info.Key = own
+				return info, err
+			}
+			f.load = func(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
+				own := req.Key
+				if same, ok := first.Load(own.Namespace + separator + own.Thread); ok {
+					req.Key = same.(driver.Key)
+				}
+				c, err := f.full.Load(ctx, req)
+				if err == nil {
+					c.Key = own
+				}
+				return c, err
 			}
 		}
-		f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-			key(&req.Key)
-			return f.full.Save(ctx, req)
-		}
-	})
+	}
 }
 
 // cutNamespaces saves in the first n bytes of a namespace.

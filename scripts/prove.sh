@@ -15,7 +15,7 @@ usage: scripts/prove.sh [PART]
   soak           memory and goroutines stay steady    SOAK on each system
   copy           every store to every other, killed   COPIES threads, of 5 versions, each
                  and run again, and compared
-  suite          broken backends against the suite   ROUNDS, alone, together, and under -race
+  suite          broken backends against the suite   ROUNDS, alone and together, with and without -race
   all            one after the other (no argument)
 
 The environment changes the amounts, and SEED repeats the operations of a run:
@@ -108,6 +108,7 @@ part() {
 		go test ./checkpointtest -run Broken -count="${ROUNDS:-10}" -timeout 0
 		go test -race ./checkpointtest -run Broken -count="${ROUNDS:-10}" -timeout 0
 		go test ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
+		go test -race ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
 		;;
 	all) for p in linearizable sidebyside kill damage fuzz load soak copy suite; do part "$p"; done ;;
 	*)
