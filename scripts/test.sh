@@ -49,7 +49,12 @@ have_java() {
 	[ "${version:-0}" -ge 17 ]
 }
 have_chromium() { have chromium || ! grep -qs '^ID=debian' /etc/os-release; } # elsewhere its package is none, or a snap
+have_venv() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 have_dynamodb() { [ -e "$dynamodb/DynamoDBLocal.jar" ]; }
+
+# certifies tells whether scripts/certify.sh runs here, which takes servers from Debian's
+# packages, npm and PyPI.
+certifies() { [ "$(uname -sm)" = 'Linux x86_64' ] && have apt-get; }
 
 # missing prints what is not there, a line each.
 missing() {
@@ -59,6 +64,8 @@ missing() {
 	have_pgbouncer || echo 'pgbouncer'
 	have_java || echo 'Java runtime 17 or newer'
 	have_chromium || echo 'chromium'
+	! certifies || have npm || echo 'npm'
+	! certifies || have_venv || echo 'python3-venv'
 	have_dynamodb || echo "DynamoDB Local (in $dynamodb)"
 }
 
@@ -124,7 +131,8 @@ install_debian() {
 	have_pgbouncer || packages+=(pgbouncer)
 	have_java || packages+=("$(java_package)")
 	have_chromium || packages+=(chromium)
-	have_dynamodb || have npm || packages+=(npm) # some 300 packages, 55 MB
+	{ have_dynamodb && ! certifies; } || have npm || packages+=(npm) # some 300 packages, 55 MB
+	! certifies || have_venv || packages+=(python3-venv)
 	if [ ${#packages[@]} -gt 0 ]; then
 		install_packages "${packages[@]}"
 	fi
@@ -247,6 +255,32 @@ modules() {
 	done
 }
 
+# begin_certifying starts what compares other versions and emulators with
+# docs/certified.md. It goes on beside the modules' tests, which compile and link much
+# one after the other; end_certifying waits for it and shows what it said.
+begin_certifying() {
+	certifying=
+	if ! certifies; then
+		say 'NOT TESTED: the servers of scripts/certify.sh, which is for Debian and Ubuntu on x86-64'
+		return
+	fi
+	say 'scripts/certify.sh --short, beside the following; what it says comes after them'
+	certified=$(mktemp)
+	scripts/certify.sh --short >"$certified" 2>&1 &
+	certifying=$!
+	trap 'kill "$certifying" 2>/dev/null; rm -f "$certified"' EXIT
+	trap 'exit 130' INT TERM
+}
+end_certifying() {
+	local status=0
+	[ -n "$certifying" ] || return 0
+	wait "$certifying" || status=$?
+	cat "$certified"
+	rm -f "$certified"
+	trap - EXIT INT TERM
+	[ "$status" = 0 ] || die 'scripts/certify.sh --short'
+}
+
 # sqlite_libraries tests the SQLite driver over other SQLite libraries, in a module of
 # their own. One of them is in C; the system's SQLite saves a minute of compiling.
 sqlite_libraries() {
@@ -283,7 +317,9 @@ case "${1:-}" in
 		# vetted what go test would vet again.
 		run_tests -vet=off ./internal/test/robustness ./internal/test/conformance/... ./drivers/... ./cmd/... ./...
 		other_toolchains
+		begin_certifying
 		modules
+		end_certifying
 		sqlite_libraries
 		say 'fuzzing what reads stored payloads for 30 s, all else for 10 s; for longer: FUZZTIME=10m scripts/prove.sh fuzz'
 		FUZZTIME=10s UNPACKTIME=30s scripts/prove.sh fuzz || die 'fuzzing'

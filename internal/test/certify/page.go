@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// A result is a case of checkpoint verify --json, or a step of the program.
+// A result is a case of the suite, or a step of the program.
 type result struct {
 	Case    string `json:"case"`
 	Rule    int    `json:"rule"`
 	Outcome string `json:"outcome"`
 	Reason  string `json:"reason,omitempty"`
+	Millis  int64  `json:"duration_ms"`
 }
 
 // A run is what came of one server.
@@ -31,6 +32,9 @@ type run struct {
 }
 
 const heading = "| server | version | from | passed | failed, and what follows | date |\n|---|---|---|--:|---|---|\n"
+
+// unfinished is the outcome of a case that has not come to its end in time.
+const unfinished = "unfinished"
 
 // What cells say.
 const (
@@ -87,8 +91,8 @@ func compare(page, folder string) (bool, error) {
 		case len(cells) == 1 || cells[3] == notObtained:
 			fmt.Printf("%s: %s does not say what it does\n", r.server.title, page)
 			ok = false
-		case cells[4] == nothing && len(r.failed()) > 0:
-			fmt.Printf("%s: %s says that it fails nothing\n", r.server.title, page)
+		case cells[4] == nothing && len(r.with("failed"))+len(r.with(unfinished)) > 0:
+			fmt.Printf("%s: %s says that it passes all\n", r.server.title, page)
 			ok = false
 		}
 	}
@@ -164,8 +168,8 @@ func readPage(page string) (introduction string, lines map[string]string, err er
 	return introduction, lines, err
 }
 
-func (r run) failed() []result {
-	return slices.DeleteFunc(slices.Clone(r.results), func(res result) bool { return res.Outcome != "failed" })
+func (r run) with(outcome string) []result {
+	return slices.DeleteFunc(slices.Clone(r.results), func(res result) bool { return res.Outcome != outcome })
 }
 
 // asKnown reports whether the server was obtained and fails nothing but what is known
@@ -176,9 +180,15 @@ func (r run) asKnown() bool {
 		return false
 	}
 	ok := true
-	for _, f := range r.failed() {
+	for _, f := range r.with("failed") {
 		if r.server.why(f.Case) == nil {
 			fmt.Printf("%s: %s (rule %d): %s\n", r.server.title, f.Case, f.Rule, f.Reason)
+			ok = false
+		}
+	}
+	for _, u := range r.with(unfinished) {
+		if r.server.slow == "" {
+			fmt.Printf("%s: %s (rule %d) has not come to its end\n", r.server.title, u.Case, u.Rule)
 			ok = false
 		}
 	}
@@ -191,28 +201,23 @@ func (r run) line(now time.Time) string {
 	if r.missing {
 		cells[3], cells[4] = notObtained, "not run"
 	} else {
-		failed := r.failed()
-		cells[3] = fmt.Sprintf("%d of %d", len(r.results)-len(failed), len(r.results))
-		if len(failed) > 0 {
-			cells[4] = r.server.explain(failed)
+		failed, late := r.with("failed"), r.with(unfinished)
+		cells[3] = fmt.Sprintf("%d of %d", len(r.results)-len(failed)-len(late), len(r.results))
+		if len(failed)+len(late) > 0 {
+			cells[4] = r.server.explain(failed, late)
 		}
 	}
 	return "| " + strings.Join(cells, " | ") + " |"
 }
 
-// explain tells which rules the failed cases belong to, why they fail, and what
-// follows for those who use the server.
-func (s server) explain(failed []result) string {
+// explain tells which rules the cases belong to that failed or came to no end, why, and
+// what follows for those who use the server.
+func (s server) explain(failed, late []result) string {
 	var sentences []string
 	for _, k := range s.known {
-		var rules []int
-		for _, f := range failed {
-			if k.matches(f.Case) && !slices.Contains(rules, f.Rule) {
-				rules = append(rules, f.Rule)
-			}
-		}
-		if len(rules) > 0 {
-			sentences = append(sentences, "**"+named(rules)+"** "+k.why)
+		of := slices.DeleteFunc(slices.Clone(failed), func(f result) bool { return !k.matches(f.Case) })
+		if len(of) > 0 {
+			sentences = append(sentences, "**"+rules(of)+"** "+k.why)
 		}
 	}
 	for _, f := range failed {
@@ -220,15 +225,22 @@ func (s server) explain(failed []result) string {
 			sentences = append(sentences, fmt.Sprintf("**rule %d** `%s`: not explained", f.Rule, f.Case))
 		}
 	}
+	if len(late) > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d of the cases of **%s** came to no end: %s", len(late), rules(late), s.slow))
+	}
 	return strings.Join(sentences, "; ")
 }
 
-// named is "rule 4" or "rules 4, 8".
-func named(rules []int) string {
-	slices.Sort(rules)
+// rules are the rules that cases belong to: "rule 4" or "rules 4, 8".
+func rules(of []result) string {
+	var numbers []int
+	for _, res := range of {
+		numbers = append(numbers, res.Rule)
+	}
+	slices.Sort(numbers)
 	var texts []string
-	for _, r := range rules {
-		texts = append(texts, strconv.Itoa(r))
+	for _, n := range slices.Compact(numbers) {
+		texts = append(texts, strconv.Itoa(n))
 	}
 	if len(texts) == 1 {
 		return "rule " + texts[0]

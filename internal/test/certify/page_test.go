@@ -17,17 +17,21 @@ const passes = `{"case":"Raw/A","rule":1,"outcome":"passed"}
 // it does not tell.
 func TestPage(t *testing.T) {
 	t.Parallel()
+	const late = passes + `{"case":"Raw/F","rule":7,"outcome":"unfinished"}` + "\n"
 	const failsB = passes + `{"case":"Raw/E","rule":7,"outcome":"failed","reason":"lost"}` + "\n"
 	for _, test := range []struct {
 		name    string
 		written map[string]string // results by server; "" is one that was not obtained
 		ran     map[string]string
-		line    string // what the page has of valkey
+		line    string // what the page has
 		ok      bool   // what writing reports
 		holds   bool   // what comparing reports
 	}{
 		{"passes", map[string]string{"valkey": passes}, map[string]string{"valkey": passes}, "| Valkey 9 | 1.2 | npm a | 3 of 3 | nothing |", true, true},
 		{"fails", map[string]string{"valkey": failsB}, map[string]string{"valkey": failsB}, "3 of 4 | **rule 7** `Raw/E`: not explained", false, false},
+		{"late", map[string]string{"valkey": late}, map[string]string{"valkey": late}, "3 of 4 | 1 of the cases of **rule 7** came to no end", false, false},
+		{"late since", map[string]string{"moto": passes}, map[string]string{"moto": late}, "3 of 3", true, false},
+		{"late as known", map[string]string{"moto": late}, map[string]string{"moto": late}, "3 of 4 | 1 of the cases of **rule 7** came to no end: ", true, true},
 		{"fails since", map[string]string{"valkey": passes}, map[string]string{"valkey": failsB}, "3 of 3", true, false},
 		{"not obtained", map[string]string{"valkey": ""}, map[string]string{"valkey": passes}, "not obtained | not run", false, false},
 		{"not obtained now", map[string]string{"valkey": passes}, map[string]string{"valkey": ""}, "3 of 3", true, false},

@@ -54,9 +54,11 @@ func use(ctx context.Context, url string, out *json.Encoder) (bool, error) {
 	ok := true
 	for _, step := range steps {
 		r := result{Case: "Program/" + step.name, Rule: step.rule, Outcome: "passed"}
+		began := time.Now()
 		if err := step.do(ctx, s); err != nil {
 			ok, r.Outcome, r.Reason = false, "failed", err.Error()
 		}
+		r.Millis = time.Since(began).Milliseconds()
 		if err := out.Encode(r); err != nil {
 			return false, err
 		}

@@ -10,6 +10,7 @@ const (
 type server struct {
 	name, title, kind string
 	known             []known
+	slow              string // why cases come to no end; "" where all have to
 }
 
 // A known fault is why cases fail on a server, and what follows for those who use it.
@@ -19,35 +20,44 @@ type known struct {
 }
 
 var servers = []server{
-	{"postgresql-14", "PostgreSQL 14", database, nil},
-	{"postgresql-15", "PostgreSQL 15", database, nil},
-	{"postgresql-16", "PostgreSQL 16", database, nil},
-	{"postgresql-17", "PostgreSQL 17", database, nil},
-	{"postgresql-18", "PostgreSQL 18", database, nil},
-	{"pgbouncer", "PgBouncer", database, nil},
-	{"redis-6.2", "Redis 6.2", database, nil},
-	{"redis-7.0", "Redis 7.0", database, nil},
-	{"redis-8", "Redis 8", database, nil},
-	{"valkey", "Valkey 9", database, nil},
-	{"pglite", "PGlite", emulator, nil},
+	{"postgresql-14", "PostgreSQL 14", database, nil, ""},
+	{"postgresql-15", "PostgreSQL 15", database, nil, ""},
+	{"postgresql-16", "PostgreSQL 16", database, nil, ""},
+	{"postgresql-17", "PostgreSQL 17", database, nil, ""},
+	{"postgresql-18", "PostgreSQL 18", database, nil, ""},
+	{"pgbouncer", "PgBouncer", database, nil, ""},
+	{"redis-6.2", "Redis 6.2", database, nil, ""},
+	{"redis-7.0", "Redis 7.0", database, nil, ""},
+	{"redis-8", "Redis 8", database, nil, ""},
+	{"valkey", "Valkey 9", database, nil, ""},
+	{"pglite", "PGlite", emulator, []known{
+		{[]string{"Raw/Payload/*", "Raw/Versions/L*", "Raw/Versions/AsLoaded", "Raw/Rewrite/*", "Raw/Import/AsGiven", "Raw/List/*", "Store/Blobs", "Store/Large"},
+			"all its connections are one session, in which a statement of one comes between two packets of another: saves of more than " +
+				"some 60 KB beside each other fail, with `ErrUnavailable` and the code 08P01. In tests on it let one program at a time " +
+				"save states of that size"},
+	}, ""},
 	{"miniredis", "miniredis", emulator, []known{
 		{[]string{"Raw/List/PrefixIsNoPattern", "Raw/DeletePrefix/IsNoPattern"},
 			"its `ZRANGEBYLEX` takes the string `+` for infinity, so that the prefix `*` lists, and `DeletePrefix` removes, all threads: " +
 				"in tests use prefixes of letters and digits"},
-	}},
-	{"fakeredis", "fakeredis", emulator, nil},
-	{"dynamodb-local", "DynamoDB Local", emulator, nil},
+	}, ""},
+	{"fakeredis", "fakeredis", emulator, []known{
+		{[]string{"Raw/*/BodyGrows", "Raw/Payload/*", "Raw/Versions/Large", "Store/Large"},
+			"it takes seconds to read a command of some megabytes, more than `read_timeout` allows: the save fails with `ErrUnavailable`. " +
+				"In tests on it keep states below a megabyte"},
+	}, ""},
+	{"dynamodb-local", "DynamoDB Local", emulator, nil, ""},
 	{"dynalite", "dynalite", emulator, []known{
 		{[]string{"Raw/Patches/*", "Store/Patches/RoundTrip"},
 			"it has no `TransactWriteItems`, without which the driver stores every checkpoint whole: nothing is lost, and " +
 				"`incremental=true` changes nothing in tests on it"},
-	}},
+	}, ""},
 	{"moto", "moto", emulator, []known{
-		{[]string{"Raw/*/OneOfMany*", "Raw/Concurrency/*", "Raw/Repeat/Latest", "Store/Update", "Program/OverlappingUpdates"},
+		{[]string{"Raw/*/OneOfMany*", "Raw/Concurrency/*", "Raw/*/*SeenWhole", "Raw/*/WhileSaving", "Raw/Repeat/Latest", "Store/Update", "Program/OverlappingUpdates"},
 			"between looking at a condition and writing it lets other requests in: of saves, deletions and leases at once several " +
 				"win, and `Update` loses what others have written. In tests on it let one goroutine at a time write a thread, and " +
 				"do not test on it what happens to conflicts"},
-	}},
-	{"ministack", "ministack", emulator, nil},
-	{"dynoxide", "dynoxide", emulator, nil},
+	}, "each request takes longer the more items the table holds"},
+	{"ministack", "ministack", emulator, nil, ""},
+	{"dynoxide", "dynoxide", emulator, nil, ""},
 }
