@@ -69,7 +69,7 @@ type connection struct {
 	backend driver.Backend
 	driver  string
 	closed  atomic.Bool
-	ready   atomic.Bool    // a Ping has succeeded
+	ready   atomic.Bool    // a Ping has succeeded, or none is needed
 	pinging chan struct{}  // holds a token while an operation pings
 	patcher driver.Patcher // nil where states are saved whole
 	states  *stateMemory   // what patches are made against
@@ -90,6 +90,9 @@ func newStore(b driver.Backend, driverName string, settings settings) *Store {
 		l.SetLogger(settings.log)
 	}
 	c := &connection{backend: b, driver: driverName, pinging: make(chan struct{}, 1)}
+	if _, ok := b.(driver.SelfPreparer); ok {
+		c.ready.Store(true)
+	}
 	if settings.patches && settings.memory > 0 {
 		c.patcher, _ = b.(driver.Patcher)
 		c.states = newStateMemory(settings.memory)

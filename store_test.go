@@ -181,6 +181,27 @@ func TestPingOnce(t *testing.T) {
 	}
 }
 
+// TestSelfPreparer: a backend that prepares its database by itself is pinged by the
+// application alone.
+func TestSelfPreparer(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	s := checkpoint.New(selfPreparer{f})
+	if _, err := s.Save(t.Context(), "t", 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.pings.Load(); got != 0 {
+		t.Errorf("%d pings before the first save, want none", got)
+	}
+	if err := s.Ping(t.Context()); err != nil || f.pings.Load() != 1 {
+		t.Errorf("Ping = %v after %d pings, want one", err, f.pings.Load())
+	}
+}
+
+type selfPreparer struct{ *fake }
+
+func (selfPreparer) PreparesItself() {}
+
 // TestWaitForPing: an operation that waits for another one's ping heeds its own
 // context.
 func TestWaitForPing(t *testing.T) {

@@ -118,7 +118,8 @@ type Backend interface {
 	// database (tables, settings). It MUST be idempotent, safe to run from many
 	// processes at once on an empty database, and cheap when there is nothing
 	// to do. Package checkpoint calls it once before the first operation, and
-	// again before the next one if it failed; backends that are used without
+	// again before the next one if it failed, unless the backend is a
+	// [SelfPreparer]; backends that are used without
 	// package checkpoint MUST work whether or not Ping was called.
 	Ping(ctx context.Context) error
 
