@@ -87,14 +87,13 @@ func (c Config) client(calls *calls) redis.UniversalClient {
 		tls:     o.TLSConfig,
 		calls:   calls,
 	}
-	if c.topology == single {
-		dial.hello = helloRequest(c.protocol())
-	}
-	o.Dialer = dial.dial
 	if c.topology != cluster {
+		dial.hello, dial.again = helloRequest(c.protocol()), c.topology == single
 		o.OnConnect = onConnect(c.protocol())
 	}
-	o.MaxRetries = -1 // see script.go
+	o.Dialer = dial.dial
+	o.DisableIdentity = true // telling the library's name takes a round trip for each connection
+	o.MaxRetries = -1        // see script.go
 	o.ContextTimeoutEnabled = true
 	// Later than the deadlines that calls have, and in time for what the client
 	// does by itself, such as reading the map of a cluster.
@@ -175,7 +174,8 @@ type dialer struct {
 	timeout time.Duration
 	tls     *tls.Config
 	calls   *calls
-	hello   []byte // see conn
+	hello   []byte // see role
+	again   bool
 }
 
 func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -199,7 +199,7 @@ func (d dialer) dial(ctx context.Context, network, addr string) (net.Conn, error
 		}
 		nc = secure
 	}
-	return d.calls.wrap(nc, d.hello), nil
+	return d.calls.wrap(nc, d.hello, d.again), nil
 }
 
 // dialError is what go-redis and judges of errors take for a failed dial.

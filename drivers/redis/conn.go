@@ -130,7 +130,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	if c.ended() {
 		return errEnded
 	}
-	c.role.due = c.role.hello != nil && time.Since(c.role.verified) >= c.calls.roleAge
+	c.role.due = c.role.again && time.Since(c.role.verified) >= c.calls.roleAge
 	return c.set(t, c.Conn.SetWriteDeadline)
 }
 
@@ -190,9 +190,9 @@ type plainConn struct {
 	syscall.Conn
 }
 
-func (cs *calls) wrap(nc net.Conn, hello []byte) net.Conn {
+func (cs *calls) wrap(nc net.Conn, hello []byte, again bool) net.Conn {
 	now := time.Now()
-	c := &conn{Conn: nc, calls: cs, role: role{hello: hello, verified: now}, used: now}
+	c := &conn{Conn: nc, calls: cs, role: role{hello: hello, again: again, greeting: greeting{read: hello == nil}, verified: now}, used: now}
 	if sc, ok := nc.(syscall.Conn); ok {
 		return plainConn{c, sc}
 	}

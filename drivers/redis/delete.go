@@ -23,7 +23,7 @@ func (b *backend) remove(ctx context.Context, req driver.DeleteRequest) error {
 	}
 	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
 		sent.written.Store(false)
-		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
+		cmd, err := process(ctx, b, deleteScript, b.client.Process, func(bySource bool) onceString {
 			return stringOf(ctx, deleteScript.args(bySource, false, keys[:4], sent, match, req.Now.UnixMicro())...)
 		})
 		return cmd.Val(), err
@@ -133,7 +133,7 @@ func (b *backend) purgeThreads(ctx context.Context, namespace string, s shard, w
 		again = sent.unsent
 	}
 	counts, err := do(ctx, b, again, func(ctx context.Context) ([]int64, error) {
-		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
+		cmd, err := process(ctx, b, purgeScript, b.client.Process, func(bySource bool) onceAny {
 			return anyOf(ctx, purgeScript.args(bySource, false, keys, argv...)...)
 		})
 		if err != nil {

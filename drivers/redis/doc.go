@@ -107,8 +107,7 @@
 //	  +llen +lpush +lpushx +ltrim +lset +exists +rename +unlink +hget +hset +hmget
 //	  +hdel +hexists +zadd +zrem +zrangebylex +zrangebyscore +pexpireat +persist +time
 //
-// and +cluster|slots on a cluster. Where the server knows it, +client|setinfo
-// lets go-redis say its name. With Sentinel the sentinels' user needs what
+// and +cluster|slots on a cluster. With Sentinel the sentinels' user needs what
 // Sentinel's documentation lists for clients.
 //
 // # What is stored

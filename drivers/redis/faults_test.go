@@ -104,7 +104,7 @@ func TestLostReplyOvertaken(t *testing.T) {
 			overtaken := make(chan struct{})
 			proxy.DropReplyMatching(1, saving(req.ID))
 			proxy.CutRequestMatching(1, func(request []byte) bool {
-				if !bytes.Contains(bytes.ToLower(request), []byte("lindex")) {
+				if !bytes.Contains(bytes.ToLower(request), []byte("\r\nlindex\r\n")) {
 					return false
 				}
 				once.Do(func() { close(overtaken) })

@@ -80,19 +80,33 @@ func (b *backend) ready(ctx context.Context) error {
 	if b.recorded.Load() {
 		return nil
 	}
-	shards, err := b.text(ctx, "hget", b.layout.store(), "shards")
+	shards, err := do(ctx, b, always, func(ctx context.Context) (string, error) {
+		cmd := stringOf(ctx, "hget", b.layout.store(), "shards")
+		err := b.beside(ctx, cmd)
+		return cmd.Val(), err
+	})
+	if err == nil && shards != strconv.Itoa(b.layout.shards) {
+		shards, err = b.register(ctx, "", true) // anew, if nothing was saved under it
+	}
+	return b.settle(ctx, "", shards, err)
+}
+
+// settle goes on from what is on record: it makes a record where there is none, and
+// compares it with this backend.
+func (b *backend) settle(ctx context.Context, namespace, shards string, err error) error {
 	if isNil(err) {
 		if err := b.checkMode(ctx); err != nil {
 			return err
 		}
-		shards, err = b.register(ctx, "")
-	} else if err == nil && shards != strconv.Itoa(b.layout.shards) {
-		shards, err = b.register(ctx, "") // anew, if nothing was saved under it
+		shards, err = b.register(ctx, namespace, true)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = b.compare(shards)
 	}
-	return b.compare(shards)
+	if err == nil && !b.recorded.Swap(true) && b.cluster != nil {
+		b.inspectCluster(ctx)
+	}
+	return err
 }
 
 // renewal is after how long a namespace is recorded again: a failover may have
@@ -102,28 +116,28 @@ const renewal = time.Minute
 // enroll records the namespace before the first save in it, so that a crash
 // between the two leaves a namespace without threads and no thread without a
 // namespace. The record lies in another slot than the thread, where save.lua
-// cannot reach it.
+// cannot reach it. It does what ready does too, in the same round trip.
 func (b *backend) enroll(ctx context.Context, namespace string) error {
-	if at, ok := b.enrolled.Load(namespace); ok && time.Since(at.(time.Time)) < renewal {
+	recorded := b.recorded.Load()
+	if at, ok := b.enrolled.Load(namespace); ok && recorded && time.Since(at.(time.Time)) < renewal {
 		return nil
 	}
-	shards, err := b.register(ctx, namespace)
-	if err != nil {
-		return err
-	}
-	if err := b.compare(shards); err != nil {
+	shards, err := b.register(ctx, namespace, recorded)
+	if err := b.settle(ctx, namespace, shards, err); err != nil {
 		return err
 	}
 	b.enrolled.Store(namespace, time.Now())
 	return nil
 }
 
-func (b *backend) register(ctx context.Context, namespace string) (string, error) {
+// register runs register.lua, which makes a record where there is none only if told
+// so, and answers with redis.Nil otherwise.
+func (b *backend) register(ctx context.Context, namespace string, create bool) (string, error) {
 	keys := []string{b.layout.store(), b.layout.namespaces()}
 	sample := b.layout.list(namespace, "thread")
 	return do(ctx, b, always, func(ctx context.Context) (string, error) {
-		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
-			return stringOf(ctx, registerScript.args(bySource, false, keys, b.layout.shards, namespace, sample)...)
+		cmd, err := process(ctx, b, registerScript, b.beside, func(bySource bool) onceString {
+			return stringOf(ctx, registerScript.args(bySource, false, keys, b.layout.shards, namespace, sample, create)...)
 		})
 		return cmd.Val(), err
 	})
@@ -134,6 +148,5 @@ func (b *backend) compare(shards string) error {
 		return fmt.Errorf("%w number of shards: the store in this database was made with %s, and this one is opened with %d; add shards=%s to the DSN, or copy the threads to another database or prefix",
 			driver.ErrInvalid, shorten(shards), b.layout.shards, shorten(shards))
 	}
-	b.recorded.Store(true)
 	return nil
 }

@@ -94,6 +94,7 @@ type backend struct {
 	old      atomic.Bool // the server lacks EVALSHA_RO
 	recorded atomic.Bool // the layout on record is ours
 	enrolled sync.Map    // namespace → time.Time when it was last recorded
+	told     sync.Map    // digests of the scripts that were sent with their source
 
 	chains atomic.Int32 // how many of the next loads are to expect a patch
 }
@@ -109,6 +110,7 @@ var (
 	_ driver.PrefixDeleter   = (*backend)(nil)
 	_ driver.Patcher         = (*backend)(nil)
 	_ driver.LoggerSetter    = (*backend)(nil)
+	_ driver.SelfPreparer    = (*backend)(nil)
 )
 
 func newBackend(client redis.UniversalClient, cfg Config) *backend {
@@ -141,6 +143,17 @@ func (b *backend) begin(ctx context.Context) error {
 	return nil
 }
 
+// beginSave is begin for what may be the first checkpoint of a namespace.
+func (b *backend) beginSave(ctx context.Context, namespace string) error {
+	if err := b.check(ctx); err != nil {
+		return err
+	}
+	if err := b.enroll(ctx, namespace); err != nil {
+		return b.report(ctx, err)
+	}
+	return nil
+}
+
 // check reports what keeps any operation from being tried.
 func (b *backend) check(ctx context.Context) error {
 	if b.closed.Load() {
@@ -163,9 +176,12 @@ func (b *backend) Ping(ctx context.Context) error {
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
-	b.inspect(ctx)
 	return backends.Ended(ctx)
 }
+
+// PreparesItself implements driver.SelfPreparer: the first operation does what Ping
+// does in the round trip in which it records its namespace or looks for the record.
+func (b *backend) PreparesItself() {}
 
 // Save implements driver.Backend.
 func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
@@ -174,7 +190,7 @@ func (b *backend) Save(ctx context.Context, req driver.SaveRequest) (driver.Info
 
 // SavePatch implements driver.Patcher.
 func (b *backend) SavePatch(ctx context.Context, req driver.PatchRequest) (driver.Info, error) {
-	info, err := driver.Info{}, b.begin(ctx)
+	info, err := driver.Info{}, b.beginSave(ctx, req.Namespace)
 	if err == nil {
 		info, err = b.save(ctx, req)
 	}
@@ -186,7 +202,7 @@ func (b *backend) SavePatch(ctx context.Context, req driver.PatchRequest) (drive
 
 // Import implements driver.Importer.
 func (b *backend) Import(ctx context.Context, req driver.ImportRequest) error {
-	if err := b.begin(ctx); err != nil {
+	if err := b.beginSave(ctx, req.Namespace); err != nil {
 		return err
 	}
 	return b.importCheckpoint(ctx, req)

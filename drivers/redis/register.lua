@@ -2,8 +2,9 @@
 --
 -- KEYS  store, namespaces
 -- ARGV  1 shards, 2 namespace or "", 3 the key of some thread in it
+--       4 create  "1" to make a record where there is none
 --
--- Returns the number of shards on record.
+-- Returns the number of shards on record, nil where nothing is.
 
 -- Without a right that save.lua needs it would stop half-way.
 if ARGV[2] ~= '' and redis.acl_check_cmd then
@@ -19,6 +20,7 @@ if ARGV[2] ~= '' and redis.acl_check_cmd then
 end
 
 local shards = redis.call('HGET', KEYS[1], 'shards')
+if not shards and ARGV[4] ~= '1' then return false end
 if not shards or shards ~= ARGV[1] and #redis.call('ZRANGEBYLEX', KEYS[2], '-', '+', 'LIMIT', 0, 1) == 0 then
   -- Nothing is on record, or nothing was ever saved under what is.
   redis.call('HSET', KEYS[1], 'format', '1', 'shards', ARGV[1])

@@ -23,7 +23,7 @@ func (b *backend) rewrite(ctx context.Context, req driver.RewriteRequest) error 
 	argv := []any{req.Version, escape(req.ID), req.Now.UnixMicro(), len(req.Payload), escape(req.Encoding), escape(req.Digest), payload}
 	start := time.Now()
 	found, err := do(ctx, b, always, func(ctx context.Context) (bool, error) {
-		cmd, err := process(ctx, b.client, func(bySource bool) onceAny {
+		cmd, err := process(ctx, b, rewriteScript, b.client.Process, func(bySource bool) onceAny {
 			return anyOf(ctx, rewriteScript.args(bySource, false, keys, argv...)...)
 		})
 		if err != nil {

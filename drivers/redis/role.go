@@ -94,15 +94,59 @@ func (b *backend) checkMode(ctx context.Context) error {
 // A role is what a connection knows of its server's.
 type role struct {
 	hello    []byte    // asks for it; nil where it is not looked after
+	again    bool      // it is asked for again and again
+	greeting greeting  // answers the first question, onConnect's
 	verified time.Time // when the server was a master
 	due      bool      // to be asked for with the next command
 	reply    []byte    // to that question, and what follows it, as far as read
 	pending  bool      // the reply is not read to its end
 }
 
+// A greeting is the server's answer to the HELLO by which go-redis begins a
+// connection. It tells the role too, but go-redis does not show it: onConnect asks
+// once more, and is answered with it, which saves a round trip.
+type greeting struct {
+	asked, read bool
+	reply       []byte
+}
+
+// sent looks at what begins a connection.
+func (g *greeting) sent(b []byte) {
+	if !g.asked && !g.read {
+		g.asked = true
+		g.read = !bytes.Contains(b[:min(len(b), 20)], []byte("\r\n$5\r\nhello\r\n"))
+	}
+}
+
+// received looks at what follows, until it has the answer. A refusal is none.
+func (g *greeting) received(b []byte) {
+	if g.read || len(b) == 0 {
+		return
+	}
+	g.reply = append(g.reply, b...)
+	if n := valueLength(g.reply); n > 0 {
+		g.read, g.reply = true, g.reply[:n]
+		if g.reply[0] == '-' {
+			g.reply = nil
+		}
+	}
+}
+
+// take returns the answer, once.
+func (g *greeting) take() []byte {
+	reply := g.reply
+	g.reply = nil
+	return reply
+}
+
 // Write sends the question for the role before a command when it is due: it costs
 // no round trip.
 func (c *conn) Write(b []byte) (int, error) {
+	if c.role.greeting.read && c.role.greeting.reply != nil && bytes.EqualFold(b, c.role.hello) {
+		c.role.reply = c.role.greeting.take()
+		return len(b), nil
+	}
+	c.role.greeting.sent(b)
 	if c.role.due {
 		c.role.due, c.role.pending = false, true
 		n, err := c.write(slices.Concat(c.role.hello, b))
@@ -144,7 +188,9 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		return n, nil
 	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	r.greeting.received(b[:n])
+	return n, err
 }
 
 // wordIn finds a word in an answer to HELLO as it is on the wire.

@@ -111,9 +111,6 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	if err != nil {
 		return driver.Info{}, err
 	}
-	if err := b.enroll(ctx, w.key.Namespace); err != nil {
-		return driver.Info{}, b.report(ctx, err)
-	}
 	payload := w.payload
 	if b.calls == nil {
 		payload = bytes.Clone(payload) // see apart: an attempt may outlive this call
@@ -165,14 +162,18 @@ func (w write) argv(rest string) []any {
 func (b *backend) runSave(ctx context.Context, keys []string, argv []any, payload *blob) (string, error) {
 	if len(payload.data) <= throughLua {
 		argv = append(slices.Clip(argv), payload)
-		cmd, err := process(ctx, b.client, func(bySource bool) onceString {
+		cmd, err := process(ctx, b, saveScript, b.client.Process, func(bySource bool) onceString {
 			return stringOf(ctx, saveScript.args(bySource, false, keys, argv...)...)
 		})
 		return cmd.Val(), err
 	}
-	answer, err := b.pushBeside(ctx, false, keys, argv, payload)
-	if noScript(err) {
+	_, told := b.told.Load(saveScript.digest)
+	answer, err := b.pushBeside(ctx, !told, keys, argv, payload)
+	if told && noScript(err) {
 		answer, err = b.pushBeside(ctx, true, keys, argv, payload)
+	}
+	if err == nil {
+		b.told.Store(saveScript.digest, struct{}{})
 	}
 	return answer, err
 }

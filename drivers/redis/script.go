@@ -136,14 +136,20 @@ func (s script) args(bySource, readOnly bool, keys []string, argv ...any) []any 
 	return append(all, argv...)
 }
 
-// process runs the script command that build builds; when the server does not
-// know the digest, once more with the source.
-func process[C redis.Cmder](ctx context.Context, client redis.UniversalClient, build func(bySource bool) C) (C, error) {
-	cmd := build(false)
-	err := client.Process(ctx, cmd)
-	if noScript(err) {
+// process runs the script command that build builds by send, the client's Process
+// mostly: with the source the first time, and later when the server does not know
+// the digest.
+func process[C redis.Cmder](ctx context.Context, b *backend, s script, send func(context.Context, redis.Cmder) error, build func(bySource bool) C) (C, error) {
+	_, told := b.told.Load(s.digest)
+	cmd := build(!told)
+	err := send(ctx, cmd)
+	if told && noScript(err) {
+		told = false
 		cmd = build(true)
-		err = client.Process(ctx, cmd)
+		err = send(ctx, cmd)
+	}
+	if !told && (err == nil || isNil(err)) {
+		b.told.Store(s.digest, struct{}{})
 	}
 	return cmd, err
 }
@@ -171,12 +177,12 @@ func (b *backend) readBy(ctx context.Context, s script, keys []string, argv ...a
 	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
 		// TIME is no command of a script that only reads, to some servers.
 		readOnly := s != dueScript && !b.old.Load()
-		cmd, err := process(ctx, b.client, func(bySource bool) onceStrings {
+		cmd, err := process(ctx, b, s, b.client.Process, func(bySource bool) onceStrings {
 			return stringsOf(ctx, s.args(bySource, readOnly, keys, argv...)...)
 		})
 		if readOnly && unknownCommand(err) {
 			b.old.Store(true)
-			cmd, err = process(ctx, b.client, func(bySource bool) onceStrings {
+			cmd, err = process(ctx, b, s, b.client.Process, func(bySource bool) onceStrings {
 				return stringsOf(ctx, s.args(bySource, false, keys, argv...)...)
 			})
 		}
