@@ -108,18 +108,26 @@ func without(columns []string, name string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return strings.HasPrefix(c, name+" ") })
 }
 
-// look asks the catalogs, which need no rights.
-func (b *backend) look(ctx context.Context, conn *sql.Conn) (facts, error) {
+// look asks the catalogs, which need no rights, and for the process that serves the
+// connection. A statement without arguments takes one round trip, whatever pool it is on.
+func (b *backend) look(ctx context.Context, on *sql.Conn) (facts, error) {
 	var f facts
 	query := newSchema(b.table, "").statements.Get("look")
 	var columns, function string
-	err := conn.QueryRowContext(ctx, query, b.table.String(), b.table.schema,
-		b.table.name+historySuffix, b.table.name+keySuffix, b.table.name+saveSuffix, b.table.name+chainsSuffix,
-	).Scan(&f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.chains, &f.comment, &f.cascade, &f.follows, &function, &f.filtered, &f.policies)
+	var pid int64
+	err := on.QueryRowContext(ctx, query).Scan(&pid, &f.encoding, &f.schema, &f.kind, &f.bytes, &columns, &f.pkeyName, &f.pkey, &f.keyIndex, &f.history, &f.chains, &f.comment, &f.cascade, &f.follows, &function, &f.filtered, &f.policies)
 	if columns != "" {
 		f.columns = strings.Split(columns, ";")
 	}
 	f.function = function == newSchema(table{schema: f.schema, name: b.table.name}, "").function()
+	if err == nil {
+		err = on.Raw(func(c any) error {
+			if c, ok := c.(*conn); ok {
+				c.learn(pid)
+			}
+			return nil
+		})
+	}
 	return f, err
 }
 

@@ -60,11 +60,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	a := new(attempt)
 	stop := context.AfterFunc(ctx, func() { a.finish(false) })
 	opened, err := c.pq.Connect(context.WithValue(ctx, attemptKey{}, a))
-	prepare := c.prepare == "true"
-	if err == nil && c.prepare == "auto" && !c.pooled.Load() {
-		if prepare, err = ownSession(ctx, opened.(pqConn)); err != nil {
-			_ = opened.Close()
-		}
+	prepare := never
+	switch {
+	case c.prepare == "true":
+		prepare = prepares
+	case c.prepare == "auto" && !c.pooled.Load():
+		prepare = undecided
 	}
 	if !stop() {
 		if err == nil {
@@ -79,23 +80,44 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{pqConn: opened.(pqConn), wire: w, owner: c, era: era, prepare: prepare, prepared: make(map[string]preparedStatement)}, nil
 }
 
-// ownSession reports whether a connection has a session of the server for itself. A
-// pooler, which may hand every transaction to another session, has told the client
-// a number of its own for the process that serves it. Where lib/pq no longer keeps
-// that number by this name, no session is taken for its own.
-func ownSession(ctx context.Context, c pqConn) (bool, error) {
-	told := reflect.Indirect(reflect.ValueOf(c)).FieldByName("pid")
-	rows, err := c.QueryContext(ctx, "SELECT pg_backend_pid()", nil)
+// Preparing says whether a connection prepares statements.
+type preparing int
+
+const (
+	undecided preparing = iota // auto: nobody has looked yet whether a pooler is between
+	prepares
+	never
+)
+
+// decide asks for the process that serves the connection.
+func (c *conn) decide(ctx context.Context) error {
+	rows, err := c.pqConn.QueryContext(ctx, "SELECT pg_backend_pid()", nil)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer rows.Close()
 	row := make([]driver.Value, 1)
 	if err := rows.Next(row); err != nil {
-		return false, err
+		return err
 	}
-	pid, ok := row[0].(int64)
-	return ok && told.IsValid() && told.CanInt() && told.Int() == pid, nil
+	pid, _ := row[0].(int64)
+	c.learn(pid)
+	return nil
+}
+
+// learn is told the process that serves the connection. A connection that has a session
+// of the server for itself may prepare statements. A pooler, which may hand every
+// transaction to another session, has told the client a number of its own for that
+// process. Where lib/pq no longer keeps that number by this name, no session is taken
+// for its own.
+func (c *conn) learn(pid int64) {
+	if c.prepare != undecided {
+		return
+	}
+	c.prepare = never
+	if told := reflect.Indirect(reflect.ValueOf(c.pqConn)).FieldByName("pid"); told.IsValid() && told.CanInt() && told.Int() == pid {
+		c.prepare = prepares
+	}
 }
 
 // pqConn is what lib/pq's connections implement.
@@ -114,15 +136,15 @@ type preparedStatement interface {
 }
 
 // A conn is a connection of lib/pq that keeps the contexts of its statements,
-// prepares each statement once, and is used no more when it has ended.
+// prepares each statement when it uses it again, and is used no more when it has ended.
 // database/sql sees to it that one goroutine uses it at a time.
 type conn struct {
 	pqConn
 	wire     *wire
 	owner    *connector
 	era      int64
-	prepare  bool
-	prepared map[string]preparedStatement
+	prepare  preparing
+	prepared map[string]preparedStatement // nil for a statement that was used once
 	broken   bool
 }
 
@@ -136,11 +158,24 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 }
 
 func (c *conn) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if !c.prepare || len(args) == 0 {
+	if c.prepare == never || len(args) == 0 {
 		return c.pqConn.QueryContext(ctx, query, args)
 	}
-	s, ok := c.prepared[query]
-	if !ok {
+	s, again := c.prepared[query]
+	if !again {
+		// Preparing takes a round trip, which a program that ends soon would not earn back.
+		c.prepared[query] = nil
+		return c.pqConn.QueryContext(ctx, query, args)
+	}
+	if c.prepare == undecided {
+		if err := c.decide(ctx); err != nil {
+			return nil, err
+		}
+		if c.prepare == never {
+			return c.pqConn.QueryContext(ctx, query, args)
+		}
+	}
+	if s == nil {
 		prepared, err := c.pqConn.PrepareContext(ctx, query)
 		if err != nil {
 			return nil, err
@@ -169,7 +204,7 @@ func (c *conn) done(err error) error {
 			usable = false
 			// A pooler reports other failures as protocol violations too, also of
 			// statements that may have been run.
-			if c.prepare && (state.SQLState() != "08P01" || strings.Contains(err.Error(), "prepared statement")) {
+			if c.prepare == prepares && (state.SQLState() != "08P01" || strings.Contains(err.Error(), "prepared statement")) {
 				auto := c.owner.prepare == "auto"
 				if auto {
 					c.owner.pooled.Store(true)

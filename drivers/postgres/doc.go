@@ -129,8 +129,10 @@
 // Versions and each batch of Purge and DeletePrefix. (A save that keeps one version takes two once, on
 // a thread whose history it drops, and a load two when the handle has not met or saved
 // a state in patches for a while.) A connection prepares a statement when it uses
-// it first, which takes one more. Opening a connection takes about five round trips,
-// and two more to a server without TLS unless sslmode=disable is given.
+// it the second time, which takes one more, and two once. Opening a connection takes one
+// round trip, two more for a password by SCRAM, and two or three for TLS; two more to a
+// server without TLS unless sslmode=disable is given. A fresh handle takes one more to
+// look for the tables.
 //
 // A patch writes itself and rows of a few hundred bytes, whatever the state has, and a whole
 // state that is saved incrementally is written once, and not copied to the history later.
@@ -177,9 +179,9 @@
 // In front of a server, PgBouncer and its like may hand each transaction to
 // another session. Prepared statements do not survive that: the statement of one
 // program could run with the arguments of another. With prepare=auto, the default,
-// each new connection compares the process that it was told of with the one that
-// answers, which takes a round trip; where they differ a pooler is between, and no
-// statement is prepared. Statements are then parsed for every use, still in one
+// each new connection compares, before it prepares anything, the process that it was
+// told of with the one that answers, which takes a round trip; where they differ a pooler
+// is between, and no statement is prepared. Statements are then parsed for every use, still in one
 // round trip. prepare=true prepares behind a pooler too, which is safe in session
 // mode, and where PgBouncer 1.21 or later looks after prepared statements
 // (max_prepared_statements); prepare=false never does. Words for the session (search_path,

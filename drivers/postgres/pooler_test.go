@@ -101,8 +101,8 @@ func TestPreparing(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = c.Raw(func(c any) error {
-			if got := c.(*conn).prepare; got != tt.want {
-				t.Errorf("%s: prepares %v, want %v", b.cfg.prepare(), got, tt.want)
+			if got := c.(*conn).prepare; (got == prepares) != tt.want {
+				t.Errorf("%s: prepares %v, want %v", b.cfg.prepare(), got == prepares, tt.want)
 			}
 			return nil
 		})

@@ -142,6 +142,7 @@ func TestRoundTrips(t *testing.T) {
 				{"purge", func() { _, err := b.Purge(ctx, "agents", time.Now()); must(err) }, 1},
 				{"delete", func() { must(b.Delete(ctx, driver.DeleteRequest{Key: key("thread")})) }, 1},
 			} {
+				op.run()
 				op.run() // prepares
 				if op.name == "delete" {
 					mustSave(t, b, save("thread", `1`))

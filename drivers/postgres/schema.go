@@ -120,8 +120,11 @@ func (t table) words() []string {
 	for i := 1; strings.Contains(t.String(), name); i++ {
 		name = fmt.Sprintf("$name%d$", i)
 	}
-	return append(words, "{body}", body, "{name}", name+t.String()+name,
-		"{history_name}", name+t.sibling(historySuffix)+name, "{chains_name}", name+t.sibling(chainsSuffix)+name)
+	text := func(s string) string { return name + s + name }
+	return append(words, "{body}", body, "{name}", text(t.String()), "{schema_name}", text(t.schema),
+		"{history_name}", text(t.sibling(historySuffix)), "{chains_name}", text(t.sibling(chainsSuffix)),
+		"{history_relation}", text(t.name+historySuffix), "{chains_relation}", text(t.name+chainsSuffix),
+		"{key_relation}", text(t.name+keySuffix), "{save_relation}", text(t.name+saveSuffix))
 }
 
 // Schema returns the SQL that makes what the driver needs, for the owner of

@@ -237,8 +237,9 @@ SELECT greatest((SELECT count(*) FROM linked), (SELECT count(*) FROM latest) + (
 -- What there is by the name of the table, in one row. The catalogs
 -- can be read without rights on the table.
 SELECT
+	pg_backend_pid(),
 	current_setting('server_encoding'),
-	coalesce(n.nspname, CASE WHEN $2::text = '' THEN current_schema() ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $2::text) END, ''),
+	coalesce(n.nspname, CASE WHEN {schema_name} = '' THEN current_schema() ELSE (SELECT nspname FROM pg_namespace WHERE nspname = {schema_name}) END, ''),
 	coalesce(c.relkind::text, ''),
 	coalesce(pg_relation_size(c.oid), 0),
 	coalesce((
@@ -251,7 +252,7 @@ SELECT
 	coalesce((
 		SELECT 'PRIMARY KEY (' || string_agg(a.attname, ', ' ORDER BY p.place) || ')'
 		FROM unnest(k.conkey) WITH ORDINALITY p (attnum, place) JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.attnum), ''),
-	EXISTS (SELECT FROM pg_class i WHERE i.relnamespace = n.oid AND i.relname = $4::text AND i.relkind = 'i'),
+	EXISTS (SELECT FROM pg_class i WHERE i.relnamespace = n.oid AND i.relname = {key_relation} AND i.relkind = 'i'),
 	coalesce(h.relkind::text, ''),
 	coalesce(chains.relkind::text, ''),
 	coalesce(obj_description(h.oid, 'pg_class'), ''),
@@ -259,16 +260,16 @@ SELECT
 	EXISTS (SELECT FROM pg_constraint r WHERE r.conrelid = chains.oid AND r.contype = 'f' AND r.confrelid = c.oid AND r.confdeltype = 'c'),
 	coalesce((
 		SELECT encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex')
-		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = $5::text AND p.pronargs = 24), ''),
+		FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proname = {save_relation} AND p.pronargs = 24), ''),
 	coalesce(row_security_active(c.oid), false) OR coalesce(row_security_active(h.oid), false) OR coalesce(row_security_active(chains.oid), false),
 	NOT EXISTS (
 		SELECT FROM unnest(ARRAY[c.oid, h.oid, chains.oid]) s (oid)
 		WHERE row_security_active(s.oid) AND NOT EXISTS (
 			SELECT FROM pg_policy y WHERE y.polrelid = s.oid
 				AND CASE WHEN 0 = ANY (y.polroles) THEN true ELSE (SELECT bool_or(pg_has_role(m.role, 'USAGE')) FROM unnest(y.polroles) m (role)) END))
-FROM (SELECT to_regclass($1::text)::oid AS oid) r
+FROM (SELECT to_regclass({name})::oid AS oid) r
 LEFT JOIN pg_class c ON c.oid = r.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
-LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = $3::text
-LEFT JOIN pg_class chains ON chains.relnamespace = n.oid AND chains.relname = $6::text
+LEFT JOIN pg_class h ON h.relnamespace = n.oid AND h.relname = {history_relation}
+LEFT JOIN pg_class chains ON chains.relnamespace = n.oid AND chains.relname = {chains_relation}

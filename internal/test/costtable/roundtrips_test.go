@@ -40,9 +40,9 @@ func TestRoundTrips(t *testing.T) {
 				if strings.Contains(op, "history") || op == "load version" || op == "restore" || op == "fork" {
 					s = kept
 				}
-				// The first time opens the connection and prepares statements.
+				// The first time opens the connection, the second prepares statements.
 				var got int64
-				for range 2 {
+				for range 3 {
 					if run.before != nil {
 						if err := run.before(s); err != nil {
 							t.Fatalf("before %s: %v", op, err)
@@ -60,6 +60,40 @@ func TestRoundTrips(t *testing.T) {
 				early := name != "PostgreSQL" && strings.HasSuffix(op, "of 100 KB")
 				if got != want && !(early && got <= want+1) {
 					t.Errorf("%s: %d round trips, want %d", op, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestFirstOperations counts what a fresh handle needs, with the opening of its
+// connection, on a database that others have used.
+func TestFirstOperations(t *testing.T) {
+	for _, name := range []string{"Redis", "PostgreSQL"} {
+		t.Run(name, func(t *testing.T) {
+			server, proxy := behind(t, name)
+			if _, err := openStore(t, server).Save(t.Context(), "thread", 1); err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range costtable.Table(t, "First operations") {
+				s := openStore(t, server)
+				before := proxy.Counts()
+				var err error
+				switch row.Operation {
+				case "ping":
+					err = s.Ping(t.Context())
+				case "save":
+					_, err = s.Save(t.Context(), "thread", 1)
+				case "load":
+					_, err = s.Load(t.Context(), "thread", new(any))
+				default:
+					t.Errorf("the table has a row %q that nothing here does", row.Operation)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := strconv.FormatInt(proxy.Counts().Sub(before).RoundTrips, 10); got != row.Cells[name] {
+					t.Errorf("%s: %s round trips, want %s", row.Operation, got, row.Cells[name])
 				}
 			}
 		})
@@ -170,9 +204,21 @@ func rows(ctx context.Context) map[string]operation {
 			}
 			return nil
 		}, drain(100)},
-		"delete":  {save("gone", 1), remove("gone")},
-		"restore": {save("history", 1), func(s *checkpoint.Store) error { _, err := s.Restore(ctx, "history", 1); return err }},
-		"fork":    {remove("forked"), func(s *checkpoint.Store) error { _, err := s.Fork(ctx, "history", 1, "forked"); return err }},
+		"delete": {save("gone", 1), remove("gone")},
+		"restore": {func(s *checkpoint.Store) (err error) {
+			latest, err = s.Save(ctx, "history", 1)
+			return err
+		}, func(s *checkpoint.Store) error {
+			_, err := s.Restore(ctx, "history", latest.Version-1)
+			return err
+		}},
+		"fork": {func(s *checkpoint.Store) (err error) {
+			latest, err = s.Stat(ctx, "history")
+			return errors.Join(err, remove("forked")(s))
+		}, func(s *checkpoint.Store) error {
+			_, err := s.Fork(ctx, "history", latest.Version-1, "forked")
+			return err
+		}},
 		"update": {nil, func(s *checkpoint.Store) error {
 			_, err := checkpoint.Update(ctx, s, "updated", func(n *int) error { *n++; return nil })
 			return err
