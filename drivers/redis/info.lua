@@ -6,22 +6,23 @@ local function text(n) return string.format('%.0f', n) end
 -- version stays text: Lua would print a large number in another form. lowest is
 -- nil in a line of the first format.
 local function read(line)
-  local version, created, expires, id, rest, lowest, base, digest
-  if line then
-    version, created, expires, id, rest = string.match(line, '^1 (%d+) (%-?%d+) (%-?%d*) (%S+) (.*)$')
-    if not version then
-      version, created, expires, id, lowest, base, digest, rest =
-        string.match(line, '^2 (%d+) (%-?%d+) (%-?%d*) (%S+) (%d+) (%d+) (%S+) (.*)$')
-    end
+  if not line then return nil end
+  local version, created, expires, id, rest = string.match(line, '^1 (%d+) (%-?%d+) (%-?%d*) (%S+) (.*)$')
+  if version then
+    return {line = line, version = version, number = tonumber(version), created = created,
+      expires = expires, id = id, base = 0, digest = '%', rest = rest}
   end
+  local lowest, base, digest
+  version, created, expires, id, lowest, base, digest, rest =
+    string.match(line, '^2 (%d+) (%-?%d+) (%-?%d*) (%S+) (%d+) (%d+) (%S+) (.*)$')
   return version and {line = line, version = version, number = tonumber(version), created = created,
-    expires = expires, id = id, lowest = tonumber(lowest or nil), base = tonumber(base or 0), digest = digest or '%', rest = rest}
+    expires = expires, id = id, lowest = tonumber(lowest), base = tonumber(base), digest = digest, rest = rest}
 end
 
 -- write returns an info line: of the second format if it has a lowest version.
 local function write(info)
   if not info.lowest then
-    return table.concat({'1', info.version, info.created, info.expires, info.id, info.rest}, ' ')
+    return '1 ' .. info.version .. ' ' .. info.created .. ' ' .. info.expires .. ' ' .. info.id .. ' ' .. info.rest
   end
   return table.concat({'2', info.version, info.created, info.expires, info.id,
     text(info.lowest), text(info.base), info.digest, info.rest}, ' ')
@@ -69,11 +70,11 @@ end
 local function byID(list, past, latest, kept, id)
   if latest.id == id then return latest end
   if kept < 2 then return nil end
-  local at = redis.call('HGET', past, 'id:' .. id)
+  local at, lowest = unpack(redis.call('HMGET', past, 'id:' .. id, text(latest.number - kept + 1)))
   if at then
     local found = read(redis.call('HGET', past, at))
     if found then return found end
-  elseif redis.call('HEXISTS', past, text(latest.number - kept + 1)) == 1 then
+  elseif lowest then
     return nil -- the hash has them all
   end
   for i = 1, kept - 1 do -- see earlier

@@ -26,8 +26,11 @@
 local list, past, index, expiry, gate = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local name, id, now, keep, match = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local version, created, expires = ARGV[6], ARGV[7], ARGV[8]
-local digest, base, previous, proof = string.match(ARGV[11], '^(%S+) ?(%d*) ?(%S*) ?(%S*)$')
-base = tonumber(base or '') or 0
+local digest, base, previous, proof = nil, 0, nil, nil
+if ARGV[11] ~= '' then
+  digest, base, previous, proof = string.match(ARGV[11], '^(%S+) ?(%d*) ?(%S*) ?(%S*)$')
+  base = tonumber(base) or 0
+end
 
 local line, old, kept, held = head(list)
 if not old and (line or redis.call('EXISTS', list) == 1) then return 'x' end
@@ -84,7 +87,9 @@ end
 -- thread and is not listed.
 local goes_on = stays > 0
 if goes_on and keep > 1 then redis.call('HSET', past, old.version, line, 'id:' .. old.id, old.version) end
-redis.call('ZADD', index, 0, name)
+-- The save that began a life has listed it. It is listed again now and then, so that
+-- an index that was lost, evicted for example, fills again.
+if not alive or old.number % 16 == 0 then redis.call('ZADD', index, 0, name) end
 if over then
   redis.call('ZADD', expiry, text(over), name)
 elseif not alive or old.expires ~= '-' then
