@@ -187,7 +187,8 @@ start() { # NAME
 	pgbouncer) serve_pgbouncer ;;
 	pglite)
 		serve node "$folder/node_modules/.bin/pglite-server" --db=memory:// --host=127.0.0.1 --port="$port" --max-connections=100
-		store="postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable&prepare=false"
+		store="postgres://postgres@127.0.0.1:$port/postgres?sslmode=disable"
+		version="0.5.14, socket $version"
 		;;
 	valkey) serve_redis "$(programs "$1")/valkey-server" ;;
 	redis-*) serve_redis "$(programs "$1")/redis-server" ;;

@@ -33,7 +33,8 @@ type run struct {
 
 const heading = "| server | version | from | passed | failed, and what follows | date |\n|---|---|---|--:|---|---|\n"
 
-// unfinished is the outcome of a case that has not come to its end in time.
+// unfinished is the outcome of a case that has not come to its end in time, or in which
+// the server gave no answer in time.
 const unfinished = "unfinished"
 
 // What cells say.
@@ -143,6 +144,10 @@ func (r *run) read(folder string) error {
 		if err := d.Decode(&res); err != nil {
 			return fmt.Errorf("%s: %w", file.Name(), err)
 		}
+		reason, _, _ := strings.Cut(res.Reason, "\n")
+		if res.Outcome == "failed" && (strings.Contains(reason, " does not answer") || strings.Contains(reason, " before it was answered")) {
+			res.Outcome = unfinished
+		}
 		if res.Outcome != "unsupported" { // by the driver, not by the server
 			r.results = append(r.results, res)
 		}
@@ -226,7 +231,7 @@ func (s server) explain(failed, late []result) string {
 		}
 	}
 	if len(late) > 0 {
-		sentences = append(sentences, fmt.Sprintf("%d of the cases of **%s** came to no end: %s", len(late), rules(late), s.slow))
+		sentences = append(sentences, fmt.Sprintf("%d of the cases of **%s** did not end, for want of an answer in time: %s", len(late), rules(late), s.slow))
 	}
 	return strings.Join(sentences, "; ")
 }

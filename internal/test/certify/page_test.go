@@ -18,6 +18,7 @@ const passes = `{"case":"Raw/A","rule":1,"outcome":"passed"}
 func TestPage(t *testing.T) {
 	t.Parallel()
 	const late = passes + `{"case":"Raw/F","rule":7,"outcome":"unfinished"}` + "\n"
+	const silent = passes + `{"case":"Raw/F","rule":7,"outcome":"failed","reason":"Save: the server does not answer\n\tthe calls"}` + "\n"
 	const failsB = passes + `{"case":"Raw/E","rule":7,"outcome":"failed","reason":"lost"}` + "\n"
 	for _, test := range []struct {
 		name    string
@@ -29,9 +30,11 @@ func TestPage(t *testing.T) {
 	}{
 		{"passes", map[string]string{"valkey": passes}, map[string]string{"valkey": passes}, "| Valkey 9 | 1.2 | npm a | 3 of 3 | nothing |", true, true},
 		{"fails", map[string]string{"valkey": failsB}, map[string]string{"valkey": failsB}, "3 of 4 | **rule 7** `Raw/E`: not explained", false, false},
-		{"late", map[string]string{"valkey": late}, map[string]string{"valkey": late}, "3 of 4 | 1 of the cases of **rule 7** came to no end", false, false},
+		{"late", map[string]string{"valkey": late}, map[string]string{"valkey": late}, "3 of 4 | 1 of the cases of **rule 7** did not end", false, false},
+		{"no answer", map[string]string{"moto": silent}, map[string]string{"moto": silent}, "3 of 4 | 1 of the cases of **rule 7** did not end, ", true, true},
+		{"no answer of a database", map[string]string{"valkey": silent}, map[string]string{"valkey": silent}, "3 of 4 | 1 of the cases", false, false},
 		{"late since", map[string]string{"moto": passes}, map[string]string{"moto": late}, "3 of 3", true, false},
-		{"late as known", map[string]string{"moto": late}, map[string]string{"moto": late}, "3 of 4 | 1 of the cases of **rule 7** came to no end: ", true, true},
+		{"late as known", map[string]string{"moto": late}, map[string]string{"moto": late}, "3 of 4 | 1 of the cases of **rule 7** did not end, for want of an answer in time: ", true, true},
 		{"fails since", map[string]string{"valkey": passes}, map[string]string{"valkey": failsB}, "3 of 3", true, false},
 		{"not obtained", map[string]string{"valkey": ""}, map[string]string{"valkey": passes}, "not obtained | not run", false, false},
 		{"not obtained now", map[string]string{"valkey": passes}, map[string]string{"valkey": ""}, "3 of 3", true, false},
