@@ -182,7 +182,11 @@ func (r *recorder) Load(ctx context.Context, req driver.LoadRequest) (driver.Che
 	switch {
 	case err == nil:
 		v := observed(cp.Info)
-		v.content = fingerprint(cp.Encoding, cp.Payload)
+		if !cp.Known { // whose state the store has, and judges by its digest
+			v.content = fingerprint(cp.Encoding, cp.Payload)
+		} else if cp.ID != req.Known.ID || cp.Digest != req.Known.Digest {
+			r.h.problem("Load of %q, version %d, is said to be known, and another one is: %s", req.Thread, cp.Version, req.Known.ID)
+		}
 		r.h.seen(req.Thread, v)
 		r.h.add(r.client, req.Thread, in, reply{versions: []version{v}}, called)
 	case errors.Is(err, driver.ErrNotFound):
