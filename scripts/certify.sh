@@ -4,9 +4,9 @@
 set -euo pipefail
 
 # The slowest come first, so that none of them runs alone at the end.
-readonly short=(dynalite postgresql-14 postgresql-18 pgbouncer miniredis redis-6.2 valkey)
+readonly short=(moto dynalite postgresql-14 postgresql-18 pgbouncer miniredis redis-6.2 valkey)
 readonly all=("${short[@]}" postgresql-15 postgresql-16 postgresql-17 redis-7.0 redis-8
-	dynamodb-local moto ministack fakeredis dynoxide pglite)
+	dynamodb-local ministack fakeredis dynoxide pglite)
 
 usage() {
 	cat <<END
