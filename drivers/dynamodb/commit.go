@@ -40,6 +40,11 @@ type sweep struct {
 // them.
 const sweepBatch = 10
 
+// maxSwept is how many versions of chains one save removes at most: a whole chain is
+// dropped at a time, and the save that does so should take no longer than others. With
+// the markers of their ids they are two requests.
+const maxSwept = 2 * sweepBatch
+
 // replace makes next the head in place of old, which is nil where there is
 // none. If old is the head no more, nothing was done, and replace returns what it
 // has begun, for startOver.
@@ -126,6 +131,9 @@ func (op *operation) supersede(ctx context.Context, old, next *item, keep int) (
 		needed, err := op.needed(ctx, old)
 		if err != nil {
 			return nil, nil, err
+		}
+		if len(old.runs) > 0 {
+			needed = min(needed, low+maxSwept)
 		}
 		if needed-low >= sweepBatch {
 			if op.gone != (sweep{old.life, needed}) {

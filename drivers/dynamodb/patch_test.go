@@ -70,6 +70,46 @@ func TestManyChains(t *testing.T) {
 	}
 }
 
+// TestLongChainsGoPieceByPiece: the save after which a whole chain is needed no more does
+// not remove all of it, and the saves after it remove the rest.
+func TestLongChainsGoPieceByPiece(t *testing.T) {
+	credentials(t)
+	b, m := metered(t, true)
+	const patches, keep = 2*maxSwept + 5, 2
+	grow(t, b, "t", 1, patches, keep)
+	mostRequests, mostSwept := 0, int64(0)
+	for i := range 16 {
+		req := request("t", strings.Repeat("w", 5000), keep)
+		req.Digest = "whole"
+		before := max(1, mustHead(t, inside(t, b), "t").swept)
+		m.requests = 0
+		if i == 0 {
+			mustSave(t, b, req)
+		} else if _, err := savePatch(t.Context(), t, b, b, request("t", "patch", keep)); err != nil {
+			t.Fatal(err)
+		}
+		mostRequests = max(mostRequests, m.requests)
+		mostSwept = max(mostSwept, mustHead(t, inside(t, b), "t").lowest()-before)
+	}
+	if mostSwept != maxSwept || mostRequests > 6 {
+		t.Errorf("a save removes %d versions by %d requests, want %d by 6 at most", mostSwept, mostRequests, maxSwept)
+	}
+	head := mustHead(t, inside(t, b), "t")
+	if left := patches + 2 - head.lowest(); left > sweepBatch {
+		t.Errorf("%d versions of the first chain are left, want %d at most", left, sweepBatch)
+	}
+	if err := wholeThread(t.Context(), t, b, "t"); err != nil {
+		t.Error(err)
+	}
+	if err := b.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: "t"}}); err != nil {
+		t.Fatal(err)
+	}
+	finishJournals(t, b)
+	if n := countItems(t, b); n != 0 {
+		t.Errorf("%d items are left", n)
+	}
+}
+
 // TestPatchLostAnswer: a patch whose answer is lost is recognised by its id, and
 // reported as what it is.
 func TestPatchLostAnswer(t *testing.T) {
