@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -34,7 +35,8 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			table := "t-" + rand.Text()
-			options := append(c.more, checkpointtest.RequireAll(), checkpointtest.Require("Collector"), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
+			options := append(c.more, checkpointtest.Timeout(10*time.Minute), // a busy machine has taken 200 ms a request
+				checkpointtest.RequireAll(), checkpointtest.Require("Collector"), checkpointtest.StoredPayloads(payloads(endpoint, table), 10))
 			checkpointtest.Run(t, func(t testing.TB) driver.Backend {
 				b, err := dynamodb.Driver{}.Open("dynamodb://" + table + "?create_table=true&region=us-east-1&endpoint=" + endpoint + c.words)
 				if err != nil {
