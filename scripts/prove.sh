@@ -16,6 +16,7 @@ usage: scripts/prove.sh [PART]
   copy           every store to every other, killed   COPIES threads, of 5 versions, each
                  and run again, and compared
   suite          broken backends against the suite   ROUNDS, alone and together, with and without -race
+  drivers        the suite against every driver      RUNS times each
   all            one after the other (no argument)
 
 The environment changes the amounts, and SEED repeats the operations of a run:
@@ -28,8 +29,9 @@ What has passed is added to docs/proof.md, a line for each system. A system that
 not installed, or that a part does not know, is refused.
 
 SYSTEM is memory, sqlite, postgres, pgbouncer, redis, dynamodb, sentinel or
-cluster; for copy it is FROM or FROM/TO, of memory, sqlite, postgres, redis and
-dynamodb. All where it is empty.
+cluster; for drivers it is memory, sqlite, redis, postgres, dynamodb or bbolt; for
+copy it is FROM or FROM/TO, of memory, sqlite, postgres, redis and dynamodb. All
+where it is empty.
 END
 }
 
@@ -94,6 +96,23 @@ copy() {
 		-run "^TestCopyPairs\$${from:+/^$from\$}$to"
 }
 
+# drivers runs the whole suite against each driver here, and against the example.
+drivers() {
+	local runs=${RUNS:-20} known='' name folder
+	for name in memory sqlite redis postgres dynamodb bbolt; do
+		[ "${SYSTEM:-$name}" = "$name" ] || continue
+		known=yes folder=internal/test/conformance/$name
+		[ "$name" != bbolt ] || folder=examples/bbolt
+		echo "==> the suite against $name, $runs times"
+		go test -C "$folder" . -run '^TestConformance$' -count="$runs" -timeout 0
+		echo "| $(date -u +%F) | drivers | $name | $runs runs of the whole suite, in which no case failed | - |" >>docs/proof.md
+	done
+	[ -n "$known" ] || {
+		echo "FAILED: nothing was proven: $SYSTEM is no driver here" >&2
+		return 1
+	}
+}
+
 part() {
 	case $1 in
 	linearizable) prove TestLinearizable -proof.duration="${DURATION:-10m}" ;;
@@ -110,7 +129,8 @@ part() {
 		go test ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
 		go test -race ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
 		;;
-	all) for p in linearizable sidebyside kill damage fuzz load soak copy suite; do part "$p"; done ;;
+	drivers) drivers ;;
+	all) for p in linearizable sidebyside kill damage fuzz load soak copy suite drivers; do part "$p"; done ;;
 	*)
 		usage
 		[[ $1 == -h || $1 == --help ]] || exit 2
