@@ -241,7 +241,8 @@ func (b *backend) Collect(ctx context.Context, req driver.CollectRequest) (int64
 
 // List implements driver.Backend. With an index, a page is one Query of names
 // and one BatchGetItem of their heads without payloads. Without one it is a Scan
-// of the table, sorted in memory.
+// of the table without payloads, sorted in memory, of which a page holds no more
+// than it is long.
 func (b *backend) List(ctx context.Context, req driver.ListRequest) iter.Seq2[driver.Info, error] {
 	return b.list(ctx, req)
 }

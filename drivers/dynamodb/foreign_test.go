@@ -1,9 +1,13 @@
 package dynamodb
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,5 +124,80 @@ func TestForeignWrites(t *testing.T) {
 				t.Errorf("%s: Load = %s, %v, want what the other program wrote last", thread, cp.Payload, err)
 			}
 		}
+	}
+}
+
+// TestScanWithoutStates lists without an index what this driver and another program
+// have written: states are read of the latter alone, and a page holds no more threads
+// than it may.
+func TestScanWithoutStates(t *testing.T) {
+	credentials(t)
+	table := plainTable(t)
+	var mu sync.Mutex
+	asked := make(map[string]int) // requests that ask for states, by their action
+	b := openTable(t, table, between(t, func(_ http.ResponseWriter, action string, body []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if bytes.Contains(body, []byte(`"#state"`)) {
+			asked[action]++
+		} else {
+			asked[action] += 0
+		}
+		return false
+	}), "")
+	s := inside(t, b)
+	const threads = 500
+	var writes []types.WriteRequest
+	want := make(map[string]string) // ids
+	for i := range threads {
+		req := request(fmt.Sprintf("thread-%03d", i), "x", 1)
+		if i%5 == 0 {
+			req.ExpiresAt = testNow
+		} else {
+			want[req.Thread] = req.ID
+		}
+		writes = append(writes, put((&item{Info: newInfo(req), payload: req.Payload, life: "life"}).head()))
+	}
+	for i := range 3 {
+		writes = append(writes, put(attributes{"thread_id": str(fmt.Sprint("thread-0-", i)), "state": str(`[1]`)}))
+	}
+	if err := s.write(t.Context(), writes); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		cp, err := loadThread(t.Context(), b, fmt.Sprint("thread-0-", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[cp.Thread] = cp.ID
+	}
+	all := slices.Sorted(maps.Keys(want))
+	for _, limit := range []int{0, 1, 50, 402, 403, 1000} {
+		var got []string
+		for info, err := range b.List(t.Context(), driver.ListRequest{Namespace: "agents", Limit: limit, Now: testNow}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.ID != want[info.Thread] {
+				t.Errorf("%s has the id %q, want %q", info.Thread, info.ID, want[info.Thread])
+			}
+			got = append(got, info.Thread)
+		}
+		expect := all
+		if limit > 0 {
+			expect = all[:min(limit, len(all))]
+		}
+		if !slices.Equal(got, expect) {
+			t.Errorf("with limit %d List yields %d threads: %.300q, want %d", limit, len(got), got, len(expect))
+		}
+	}
+	mu.Lock()
+	if n, scanned := asked["Scan"]; !scanned || n != 0 || asked["BatchGetItem"] == 0 {
+		t.Errorf("requests that ask for states: %v, want no Scan", asked)
+	}
+	mu.Unlock()
+	heads, err := s.scan(t.Context(), listing{namespace: "agents", limit: 10, now: testNow})
+	if err != nil || len(heads) > 10+spare {
+		t.Errorf("a page of 10 holds %d threads, %v; want %d at most", len(heads), err, 10+spare)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -14,10 +15,12 @@ import (
 )
 
 // A listing asks for the heads of a namespace whose names lie from low to below
-// high; "" is no bound. Limit is how many are wanted, 0 for all.
+// high; "" is no bound. Limit is how many are wanted that live at now, 0 for all, dead
+// and alive.
 type listing struct {
 	namespace, low, high string
 	limit                int
+	now                  time.Time
 	nothing              bool // no name can lie between the bounds
 }
 
@@ -154,20 +157,18 @@ func (op *operation) heads(ctx context.Context, namespace string, threads []stri
 	return heads, nil
 }
 
-// scan reads the heads of a namespace from the whole table and sorts them.
+// scan reads the heads of a namespace from the whole table and sorts them. Where a
+// number of them is wanted it holds twice as many at most, and a few.
 func (op *operation) scan(ctx context.Context, l listing) ([]*item, error) {
 	var heads []*item
 	filter := "#list = :list"
 	values := attributes{":list": str(l.namespace)}
-	extra := []string{listAttribute, nameAttribute, "state"}
 	if l.namespace == plainNamespace {
 		// Items of other programs have nothing but their key.
 		filter = "#list = :list OR (attribute_not_exists(#list) AND NOT begins_with(#" + keyAttribute + ", :reserved))"
 		values[":reserved"] = str(reserved)
-	} else {
-		extra = extra[:2]
 	}
-	err := op.scanAll(ctx, filter, values, append(extra, infoNames...), func(a attributes) error {
+	err := op.scanAll(ctx, filter, values, append([]string{listAttribute, nameAttribute}, infoNames...), func(a attributes) error {
 		r := &reader{a: a}
 		thread := r.text(nameAttribute)
 		if thread == "" {
@@ -180,12 +181,66 @@ func (op *operation) scan(ctx context.Context, l listing) ([]*item, error) {
 		if err != nil {
 			return fmt.Errorf("thread %q: %w", thread, err)
 		}
-		head.payload, head.foreign = nil, nil
+		if l.limit > 0 && head.Expired(l.now) {
+			return nil
+		}
 		heads = append(heads, head)
+		if l.limit > 0 && len(heads)/2 >= l.limit+spare {
+			heads = l.first(heads)
+		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return op.withStates(ctx, l.first(heads))
+}
+
+// spare is how many more heads are read than are wanted, for those that are gone
+// before they are read again.
+const spare = maxGet
+
+// first sorts heads by their names and drops what is not wanted.
+func (l listing) first(heads []*item) []*item {
 	slices.SortFunc(heads, func(a, b *item) int { return strings.Compare(a.Thread, b.Thread) })
-	return heads, err
+	if l.limit > 0 && len(heads) > l.limit+spare {
+		clear(heads[l.limit+spare:])
+		heads = heads[:l.limit+spare]
+	}
+	return heads
+}
+
+// withStates reads those heads again that another program has written: their id and
+// their size are known by their state only. Ours are left as they are, so that a scan
+// does not transfer all states of the table.
+func (op *operation) withStates(ctx context.Context, heads []*item) ([]*item, error) {
+	var foreign []int
+	for n, head := range heads {
+		if head.legacy {
+			foreign = append(foreign, n)
+		}
+	}
+	for some := range slices.Chunk(foreign, maxGet) {
+		var keys []string
+		for _, n := range some {
+			keys = append(keys, headKey(heads[n].Key))
+		}
+		found, err := op.getAll(ctx, true, keys, append([]string{"state"}, infoNames...)...)
+		if err != nil {
+			return nil, err
+		}
+		for i, n := range some {
+			key := heads[n].Key
+			heads[n] = nil
+			if a, ok := found[keys[i]]; ok {
+				if heads[n], err = readItem(key, a); err != nil {
+					return nil, fmt.Errorf("thread %q: %w", key.Thread, err)
+				}
+				heads[n].payload, heads[n].foreign = nil, nil
+			}
+		}
+	}
+	return slices.DeleteFunc(heads, func(head *item) bool { return head == nil }), nil
 }
 
 // scanAll reads the items of the table that a filter lets through.

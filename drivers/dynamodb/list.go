@@ -21,7 +21,7 @@ func (b *backend) list(ctx context.Context, req driver.ListRequest) iter.Seq2[dr
 	return func(yield func(driver.Info, error) bool) {
 		low, high, some := names.Range(req.Prefix, req.After)
 		left := req.Limit
-		for page, err := range b.pages(ctx, listing{req.Namespace, low, high, req.Limit, !some}) {
+		for page, err := range b.pages(ctx, listing{req.Namespace, low, high, req.Limit, req.Now, !some}) {
 			if err != nil {
 				yield(driver.Info{}, err)
 				return
