@@ -196,6 +196,11 @@ func TestChainDamaged(t *testing.T) {
 		{"UPDATE agent_checkpoints_chains SET payload = '\\x00'", 0, driver.ErrCorrupt},
 		{"UPDATE agent_checkpoints_chains SET id = 'another'", 0, driver.ErrCorrupt},
 		{"DELETE FROM agent_checkpoints_chains", 0, driver.ErrCorrupt},
+		// What says that the row is a patch, and of which base.
+		{"UPDATE agent_checkpoints SET state = '9223372036854775808'", 0, driver.ErrCorrupt},
+		{"UPDATE agent_checkpoints SET state = '-1'", 0, driver.ErrCorrupt},
+		{"UPDATE agent_checkpoints SET state = '1e1000'", 0, driver.ErrCorrupt},
+		{"UPDATE agent_checkpoints SET state = 'true'", 0, driver.ErrCorrupt},
 	} {
 		mustExec(t, db, tt.statement)
 		if cp, err := load(t.Context(), b, "t"); len(cp.Links) != tt.links || !errors.Is(err, tt.err) {

@@ -70,9 +70,11 @@ func (table) columns() []string {
 	// yet takes that by the key, but `version = $9` by the index of ids, which then
 	// reads the whole history.
 	// The number in state is the base, where payload has no bytes: what was saved as
-	// bytes has a null there, and a long state is not looked at.
+	// bytes has a null there, and a long state is not looked at. Damage may have made
+	// the number anything.
 	base := func(t string) string {
-		return "CASE WHEN octet_length(" + t + ".payload) = 0 THEN CASE WHEN jsonb_typeof(" + t + ".state) = 'number' THEN " + t + ".state::bigint END END"
+		return strings.ReplaceAll(`CASE WHEN octet_length(t.payload) = 0 THEN CASE WHEN jsonb_typeof(t.state) = 'number'
+			THEN CASE WHEN t.state::numeric BETWEEN 0 AND 9223372036854775807 THEN t.state::bigint END END END`, "t.", t+".")
 	}
 	info := func(t, id, size, metadata string) string {
 		at := times(t)
