@@ -141,6 +141,7 @@ func (c *conn) pass(to direction, piece []byte) bool {
 		p.counts.Requests++
 		c.asking, c.verdict, c.request = true, deliver, nil
 		if p.faults.allowed == 0 {
+			p.faults.exceeded = true
 			p.cutLocked()
 			return false
 		}

@@ -10,7 +10,8 @@ type faults struct {
 	holdRequests, holdReplies bool
 	delay                     time.Duration
 	rules                     []*rule
-	allowed                   int // requests until everything is cut, or unlimited
+	allowed                   int  // requests until everything is cut, or unlimited
+	exceeded                  bool // something was cut because none is allowed
 }
 
 // A rule is a fault for the next n requests that match.
@@ -112,6 +113,14 @@ func (p *Proxy) rule(n int, match func([]byte) bool, v verdict) {
 // its crash points.
 func (p *Proxy) CutAfter(k int) {
 	p.change(func(f *faults) { f.allowed = max(k, 0) })
+}
+
+// Exceeded reports whether CutAfter has cut anything yet: the client needs more
+// requests than it was allowed.
+func (p *Proxy) Exceeded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faults.exceeded
 }
 
 // Heal ends every fault, also those whose number is not used up. Connections

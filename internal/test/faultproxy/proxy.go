@@ -175,6 +175,7 @@ func (p *Proxy) accept(l net.Listener) {
 		c := &conn{proxy: p, client: client.(*net.TCPConn), done: make(chan struct{})}
 		p.mu.Lock()
 		if p.closed || p.faults.allowed == 0 {
+			p.faults.exceeded = true
 			c.cut()
 		} else {
 			p.counts.Connections++
