@@ -30,6 +30,10 @@ func (b *backend) beside(ctx context.Context, cmd redis.Cmder) error {
 		return err // there was no connection to send them on
 	}
 	warn()
+	if _, answered := answer(cmd.Err()); cmd.Err() != nil && !answered && ctx.Err() == nil {
+		// There are proxies that close a connection that asks for what they do not have.
+		return b.client.Process(ctx, cmd)
+	}
 	return cmd.Err()
 }
 

@@ -6,11 +6,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -541,5 +544,66 @@ func TestIdleConnections(t *testing.T) {
 		mustSave(t, b, request(key, payload))
 		server.Restart()
 		mustSave(t, b, request(key, payload))
+	}
+}
+
+// TestClosedOnInfo: a proxy that closes a connection that asks for INFO keeps nobody
+// from saving.
+func TestClosedOnInfo(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartRedis(t, testserver.RedisOptions{})
+	at, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := at.Host
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var closed atomic.Int64
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			up, err := net.Dial("tcp", direct)
+			if err != nil {
+				client.Close()
+				return
+			}
+			go func() {
+				io.Copy(client, up)
+				client.Close()
+			}()
+			go func() {
+				defer up.Close()
+				defer client.Close()
+				for buf := make([]byte, 64<<10); ; {
+					n, err := client.Read(buf)
+					if bytes.Contains(bytes.ToLower(buf[:n]), []byte("$4\r\ninfo\r\n")) {
+						closed.Add(1)
+						return
+					}
+					if _, writeErr := up.Write(buf[:n]); err != nil || writeErr != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	at.Host = l.Addr().String()
+	key := driver.Key{Namespace: namespace(), Thread: "thread"}
+	mustSave(t, openDSN(t, at.String()), request(key, []byte("state")))
+	if err := openDSN(t, at.String()).Ping(t.Context()); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+	if got := mustLoad(t, openDSN(t, at.String()), key); string(got.Payload) != "state" {
+		t.Errorf("Load = %q", got.Payload)
+	}
+	if closed.Load() < 3 {
+		t.Errorf("%d connections were closed for INFO, want one of each handle", closed.Load())
 	}
 }

@@ -199,7 +199,7 @@ func TestRoundTrips(t *testing.T) {
 		{"SavePatch, large", 1, func() error { return chain.patch(t, large) }},
 		{"Load of a patch", 1, loadGrown(latest)},
 		{"Load of a version, a patch", 1, loadGrown(func() int64 { return chain.info.Version - 1 })},
-		{"SavePatch, refused", 1, func() error {
+		{"SavePatch, large, refused", 1, func() error {
 			req := chain.request(large)
 			req.Previous.Digest = "another"
 			if _, err := b.SavePatch(t.Context(), req); !errors.Is(err, driver.ErrBase) {
