@@ -14,9 +14,10 @@ import (
 // delete removes a thread: its only item with one conditional request, and
 // otherwise the head first, which makes the thread absent at once.
 func (op *operation) delete(ctx context.Context, req driver.DeleteRequest) error {
+	known := op.known.get(req.Key)
 	op.known.forget(req.Key)
 	conditional := req.Match != driver.Match{}
-	head, done, err := op.deleteAtOnce(ctx, req)
+	head, done, err := op.deleteAtOnce(ctx, req, known)
 	if done || err != nil {
 		return err
 	}
@@ -45,8 +46,9 @@ func (op *operation) delete(ctx context.Context, req driver.DeleteRequest) error
 }
 
 // deleteAtOnce removes a thread that has no other items and meets the condition.
-// Where that is not so it returns the head, nil if there is none, and false.
-func (op *operation) deleteAtOnce(ctx context.Context, req driver.DeleteRequest) (*item, bool, error) {
+// Where that is not so it returns the head, nil if there is none, and false. It is told
+// the head that is known of the thread, nil if none is.
+func (op *operation) deleteAtOnce(ctx context.Context, req driver.DeleteRequest, known *item) (*item, bool, error) {
 	e := newExpression()
 	condition := "attribute_not_exists(" + e.name("first") + ") AND attribute_not_exists(" + e.name("swept") +
 		") AND attribute_not_exists(" + e.name("chunks") + ")"
@@ -75,8 +77,12 @@ func (op *operation) deleteAtOnce(ctx context.Context, req driver.DeleteRequest)
 		// A thread that is absent now may have been removed by another, which
 		// decides whether a condition held: that cannot be told.
 		if !conditional && ambiguous(err) && ctx.Err() == nil {
-			if head, lookErr := op.head(ctx, req.Key); lookErr == nil && head == nil {
+			switch head, lookErr := op.head(ctx, req.Key); {
+			case lookErr != nil:
+			case head == nil:
 				return nil, true, nil
+			case known != nil && head.life == known.life:
+				return head, false, nil // it was there before the request: that was not applied
 			}
 		}
 		return nil, true, op.explain(ctx, err)
