@@ -67,7 +67,7 @@ func (t *trial) behind(b *handle, writers int, payload []byte) time.Duration {
 		switch {
 		case i < writers:
 			req := t.filled(fmt.Sprint("writer-", i%50), payload)
-			b.writes(req.Key)
+			b.writes(req.Key, req.ExpiresAt)
 			lined.Done()
 			b.inner.Save(ctx, req) // whatever comes of it, and not among the calls of a failure
 		case i < writers+waiters:

@@ -18,7 +18,7 @@ func (t *trial) beside(write func(n int) bool, reads ...func() bool) int {
 // besideFor is beside that goes on for a while at least.
 func (t *trial) besideFor(while time.Duration, write func(n int) bool, reads ...func() bool) int {
 	const atMost = 10_000
-	enough := int64(25)
+	enough := int64(t.often(25, 8))
 	if while > 0 {
 		enough = 5 // readers that are slow have had their time
 	}

@@ -20,7 +20,9 @@ func betweenCases() []testCase {
 }
 
 // watching is how long readers look for what lies between two writes.
-const watching = 300 * time.Millisecond
+func (t *trial) watching() time.Duration {
+	return time.Duration(t.often(300, 100)) * time.Millisecond
+}
 
 // A view is what a reader sees of one thread.
 type view struct {
@@ -102,7 +104,7 @@ func saveSeenWhole(t *trial) {
 		}
 		return v.agrees(call, seen)
 	}
-	t.besideFor(watching, func(int) bool {
+	t.besideFor(t.watching(), func(int) bool {
 		req := t.request("thread")
 		req.Keep = keep
 		_, err := b.Save(t.ctx, req)
@@ -124,7 +126,7 @@ func saveFirstSeenWhole(t *trial) {
 	name := func(n int64) string { return fmt.Sprintf("thread-%06d", 999_999-n) } // the newest is listed first
 	var saving atomic.Int64
 	t.save(b, t.request(name(0)))
-	t.besideFor(watching, func(int) bool {
+	t.besideFor(t.watching(), func(int) bool {
 		_, err := b.Save(t.ctx, t.request(name(saving.Add(1))))
 		if err != nil {
 			t.Errorf("Save: %v", err)

@@ -89,7 +89,7 @@ func closedTwice(t *trial) {
 }
 
 func closedDuringOperations(t *trial) {
-	for range 5 {
+	for range t.often(5, 2) {
 		b := t.open()
 		t.save(b, t.request("shared"))
 		t.together(9, func(i int) {

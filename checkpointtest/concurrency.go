@@ -32,7 +32,8 @@ func concurrencyCases() []testCase {
 }
 
 func concurrencyOneThread(t *trial) {
-	const writers, saves = 8, 12
+	const writers = 8
+	saves := t.often(12, 4)
 	handles := []*handle{t.open(), t.open()}
 	acknowledged := make([][]driver.Info, writers)
 	t.together(writers, func(w int) {
@@ -59,9 +60,9 @@ func concurrencyOneThread(t *trial) {
 			ids[info.Version] = info.ID
 		}
 	}
-	const total = writers * saves
+	total := writers * saves
 	history := t.historyOf(handles[0], "thread")
-	if got := versionsOf(history); !slices.Equal(got, down(total, 1)) {
+	if got := versionsOf(history); !slices.Equal(got, down(int64(total), 1)) {
 		t.Fatalf("after %d saves History yielded versions %d, want %d to 1", total, got, total)
 	}
 	for _, info := range history {
@@ -73,7 +74,8 @@ func concurrencyOneThread(t *trial) {
 
 func concurrencyManyThreads(t *trial) {
 	b := t.open()
-	t.together(16, func(w int) {
+	callers := t.often(16, 5)
+	t.together(callers, func(w int) {
 		for n := range 6 {
 			thread := fmt.Sprintf("thread-%d-%d", w, n)
 			req := t.request(thread)
@@ -98,8 +100,8 @@ func concurrencyManyThreads(t *trial) {
 			}
 		}
 	})
-	if got := len(t.listed(b, driver.ListRequest{})); got != 16*3 {
-		t.Errorf("List yielded %d threads, want %d", got, 16*3)
+	if got := len(t.listed(b, driver.ListRequest{})); got != callers*3 {
+		t.Errorf("List yielded %d threads, want %d", got, callers*3)
 	}
 }
 
@@ -136,7 +138,7 @@ func concurrencyReaders(t *trial) {
 func concurrencyDeleteAndSave(t *trial) {
 	b, other := t.open(), t.open()
 	t.missing(other, "thread", 0, t.now)
-	for round := range 12 {
+	for round := range t.often(12, 4) {
 		t.grow(b, "thread", 3, 5)
 		t.together(4, func(i int) {
 			var err error
@@ -179,7 +181,8 @@ func concurrencyDeleteAndSave(t *trial) {
 // every goroutine passes on to those it starts. A few that stay may belong to
 // something that all handles share; as many as there were handles do not.
 func concurrencyGoroutines(t *trial) {
-	const handles, key = 12, "checkpointtest"
+	const key = "checkpointtest"
+	handles := t.often(12, 5)
 	label := rand.Text()
 	pprof.Do(t.ctx, pprof.Labels(key, label), func(context.Context) {
 		defer t.scope()()

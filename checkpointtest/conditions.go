@@ -228,13 +228,13 @@ func conditionOneOfManyVersionsWins(t *trial) {
 // next is the condition that the winner's checkpoint holds. Where the first is
 // none, a save comes before.
 func (t *trial) race(match driver.Match, next func(driver.Info) driver.Match) {
-	const savers, rounds = 8, 8
+	const savers = 8
 	handles := []*handle{t.open(), t.open()}
 	first := int64(0)
 	if match == (driver.Match{}) {
 		match, first = next(t.grow(handles[0], "thread", 1, 1)[0]), 1
 	}
-	for round := range int64(rounds) {
+	for round := range int64(t.often(8, 3)) {
 		type result struct {
 			info driver.Info
 			err  error

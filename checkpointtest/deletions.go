@@ -128,9 +128,9 @@ func deletionsFormerLife(t *trial) {
 // version, on several handles: in every third round alone, in the others with
 // saves.
 func deletionsOneOfManyWins(t *trial) {
-	const callers, rounds = 8, 12
+	const callers = 8
 	handles := []*handle{t.open(), t.open()}
-	for round := range rounds {
+	for round := range t.often(12, 6) {
 		last := t.grow(handles[0], "thread", 2, 3)[1]
 		match := driver.Match{ID: last.ID}
 		if round%2 == 1 {

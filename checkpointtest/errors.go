@@ -134,8 +134,9 @@ func errorsIteratorOnce(t *trial) {
 // on a handle that goes on being used.
 func errorsUsableAfterwards(t *trial) {
 	b := t.open()
+	callers := t.often(8, 3)
 	t.save(b, t.request("thread"))
-	t.together(8, func(i int) {
+	t.together(callers, func(i int) {
 		for n := range 10 {
 			ctx, cancel := context.WithCancel(t.ctx)
 			timer := time.AfterFunc(time.Duration(n*n)*20*time.Microsecond, cancel)
@@ -161,7 +162,7 @@ func errorsUsableAfterwards(t *trial) {
 	}
 	// A save whose context ended may be on its way still, and arrive behind a
 	// deletion.
-	for i := range 8 {
+	for i := range callers {
 		thread := fmt.Sprint("cancelled-", i)
 		soon(func() bool {
 			t.save(b, t.request(thread))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -19,8 +20,9 @@ import (
 // answer is what package checkpoint makes of that: an error that matches
 // errors.ErrUnsupported. Cases that need one are not run then.
 type handle struct {
-	inner driver.Backend
-	t     *trial
+	inner  driver.Backend
+	t      *trial
+	closed atomic.Bool
 }
 
 var (
@@ -99,11 +101,12 @@ func (h *handle) visible() driver.Backend {
 	return struct{ rest }{h}
 }
 
-// writes notes a thread that is being written.
-func (h *handle) writes(key driver.Key) {
+// writes notes a thread that is being written, and whether it will expire.
+func (h *handle) writes(key driver.Key, expiresAt time.Time) {
 	h.t.mu.Lock()
 	defer h.t.mu.Unlock()
 	h.t.wrote[key] = true
+	h.t.expires = h.t.expires || !expiresAt.IsZero()
 	h.t.lastWrite = time.Now()
 }
 
@@ -130,7 +133,7 @@ func (h *handle) Ping(ctx context.Context) error {
 }
 
 func (h *handle) Save(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-	h.writes(req.Key)
+	h.writes(req.Key, req.ExpiresAt)
 	info, err := h.inner.Save(ctx, req)
 	h.t.called("Save(%s) = %s, %v", showSave(req), show(info), err)
 	return info, err
@@ -143,7 +146,7 @@ func (h *handle) Load(ctx context.Context, req driver.LoadRequest) (driver.Check
 }
 
 func (h *handle) Delete(ctx context.Context, req driver.DeleteRequest) error {
-	h.writes(req.Key)
+	h.writes(req.Key, time.Time{})
 	err := h.inner.Delete(ctx, req)
 	h.t.called("Delete({%q%s now=%s}) = %v", req.Thread, showMatch(req.Match), clock(req.Now), err)
 	return err
@@ -179,6 +182,7 @@ func iterate[T any](h *handle, call string, items iter.Seq2[T, error]) iter.Seq2
 }
 
 func (h *handle) Close() error {
+	h.closed.Store(true)
 	err := h.inner.Close()
 	h.t.called("Close() = %v", err)
 	return err
@@ -209,7 +213,7 @@ func (h *handle) Import(ctx context.Context, req driver.ImportRequest) error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	h.writes(req.Key)
+	h.writes(req.Key, req.ExpiresAt)
 	err := i.Import(ctx, req)
 	h.t.called("Import({%s keep=%d now=%s}) = %v", show(req.Info), req.Keep, clock(req.Now), err)
 	return err
@@ -268,7 +272,7 @@ func (h *handle) SavePatch(ctx context.Context, req driver.PatchRequest) (driver
 	if !ok {
 		return driver.Info{}, errors.ErrUnsupported
 	}
-	h.writes(req.Key)
+	h.writes(req.Key, req.ExpiresAt)
 	info, err := p.SavePatch(ctx, req)
 	h.t.called("SavePatch(%s base=%d previous=%s %s) = %s, %v", showSave(req.SaveRequest), req.Base, req.Previous.ID, req.Previous.Digest, show(info), err)
 	return info, err

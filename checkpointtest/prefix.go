@@ -187,7 +187,7 @@ func prefixWhileSaving(t *trial) {
 
 func prefixInterrupted(t *trial) {
 	b := t.open()
-	threads := numbered("in", 120)
+	threads := numbered("in", t.often(120, 40))
 	t.populate(b, threads...)
 	t.save(b, t.request("outside"))
 	removed := int64(0)

@@ -40,7 +40,9 @@ type trial struct {
 	failures  []string
 	abandoned bool // the watchdog has given up on the case
 	handles   []driver.Backend
+	opened    []*handle // those of handles that open has returned
 	wrote     map[driver.Key]bool
+	expires   bool // some of it expires
 	lastWrite time.Time
 	recent    []string // the latest calls, oldest first
 	notes     []string // what the case did otherwise than it says
@@ -74,8 +76,9 @@ func (t *trial) open() *handle {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.handles = append(t.handles, b)
-	return &handle{inner: b, t: t}
+	h := &handle{inner: b, t: t}
+	t.handles, t.opened = append(t.handles, b), append(t.opened, h)
+	return h
 }
 
 // scope makes what open registers by Cleanup run when the returned function is
@@ -119,6 +122,15 @@ func (t *trial) request(thread string) driver.SaveRequest {
 		Now:      t.now,
 		Keep:     1,
 	}
+}
+
+// often is how often a case does what it repeats to be lucky: n times, or fewer under
+// go test -short.
+func (t *trial) often(n, short int) int {
+	if t.suite.short {
+		return short
+	}
+	return n
 }
 
 // Errorf records a failure; the case goes on.
@@ -241,23 +253,28 @@ func (t *trial) recovered() {
 	}
 }
 
-// cleanUp closes the handles of the case and removes what it wrote, through a
-// handle of its own. What fails here does not fail the case.
+// cleanUp removes what the case wrote and closes its handles. What fails here does
+// not fail the case.
 func (t *trial) cleanUp() {
 	t.mu.Lock()
-	handles, wrote := slices.Clone(t.handles), maps.Clone(t.wrote) // a case left behind may go on
+	handles, wrote, expires := slices.Clone(t.handles), maps.Clone(t.wrote), t.expires // a case left behind may go on
+	b := t.stillOpen()
 	t.mu.Unlock()
-	for _, b := range handles {
-		b.Close()
-	}
+	defer func() {
+		for _, b := range handles {
+			b.Close()
+		}
+	}()
 	if len(wrote) == 0 {
 		return
 	}
-	b, err := t.suite.open(t.tb)
-	if err != nil {
-		return
+	if b == nil {
+		var err error
+		if b, err = t.suite.open(t.tb); err != nil {
+			return
+		}
+		handles = append(handles, b)
 	}
-	defer b.Close()
 	namespaces := make(map[string]bool)
 	for key := range wrote {
 		namespaces[key.Namespace] = true
@@ -281,15 +298,25 @@ func (t *trial) cleanUp() {
 			}
 		}
 	})
-	if gone.Load() {
+	if gone.Load() || !expires {
 		return
 	}
-	purger, ok := b.(driver.Purger)
+	purger, ok := b.(driver.Purger) // Delete may leave what has expired
 	for ns := range namespaces {
 		if ok && len(namespaces) < 15 {
 			purger.Purge(t.ctx, ns, t.now.AddDate(1000, 0, 0))
 		}
 	}
+}
+
+// stillOpen returns a handle that the case has not closed, which spares the opening of
+// another one; nil where there is none, and of a case that hangs and may hold it.
+func (t *trial) stillOpen() driver.Backend {
+	i := slices.IndexFunc(t.opened, func(h *handle) bool { return !h.closed.Load() })
+	if i < 0 || t.abandoned {
+		return nil
+	}
+	return t.opened[i].inner
 }
 
 // removeMany removes threads by their first byte where that stands for many of them,

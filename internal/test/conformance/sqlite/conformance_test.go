@@ -33,7 +33,11 @@ func open(t testing.TB, dsn string) driver.Backend {
 func TestConformance(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "agents.db")
 	stored := checkpointtest.StoredPayloads(payloads(given(t, file, 1)), 0)
-	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, file) }, everything, stored)
+	dsn := file
+	if testing.Short() {
+		dsn += "?synchronous=normal" // thousands of commits that wait for no disk
+	}
+	checkpointtest.Run(t, func(t testing.TB) driver.Backend { return open(t, dsn) }, everything, stored)
 }
 
 // TestConformanceOfGivenDB runs the suite on a pool that the caller has opened,
