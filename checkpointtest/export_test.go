@@ -27,3 +27,6 @@ func Heavy() map[string]bool {
 func Patience(d time.Duration) Option {
 	return func(s *suite) { s.patience = d }
 }
+
+// Short makes the cases do what they do under go test -short.
+func Short(short bool) Option { return func(s *suite) { s.short = short } }
