@@ -143,7 +143,7 @@ func (op *operation) putBoth(ctx context.Context, old, next, version *item) erro
 	if version != nil {
 		patch.ConditionExpression, patch.ExpressionAttributeNames, patch.ExpressionAttributeValues = unchanged(version)
 	}
-	return op.putTogether(ctx, head, patch)
+	return op.putTogether(ctx, old, head, patch)
 }
 
 // withoutTransactions reports whether an error says that this server, which is none of

@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/backends"
 )
 
 // connect makes a client from the environment and the shared files; it sends
@@ -53,10 +55,41 @@ func (b *backend) connect(ctx context.Context) (*dynamodb.Client, error) {
 	}), nil
 }
 
-// use remembers a client. b.mu is held, or the backend is new.
+// use remembers a client, as one that lets the queue know of answers as they come. b.mu
+// is held, or the backend is new.
 func (b *backend) use(client *dynamodb.Client) {
-	b.client = client
+	b.client = dynamodb.New(client.Options(), func(o *dynamodb.Options) {
+		o.HTTPClient = &watched{o.HTTPClient, b.queue}
+	})
 	b.credentials, _ = client.Options().Credentials.(*aws.CredentialsCache)
+}
+
+// A watched client tells the queue of each piece of an answer: over a slow line a large
+// one is no silence.
+type watched struct {
+	dynamodb.HTTPClient
+	queue *backends.Queue
+}
+
+func (w *watched) Do(req *http.Request) (*http.Response, error) {
+	resp, err := w.HTTPClient.Do(req)
+	if err == nil {
+		resp.Body = &watchedBody{resp.Body, w.queue}
+	}
+	return resp, err
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	queue *backends.Queue
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		b.queue.Answered()
+	}
+	return n, err
 }
 
 // release is called once, when the backend is closed and nothing is under way.

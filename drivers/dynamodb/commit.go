@@ -210,7 +210,7 @@ func (i *item) split(large bool) []types.WriteRequest {
 func (op *operation) putHead(ctx context.Context, old, next *item) error {
 	in := &dynamodb.PutItemInput{TableName: op.table, Item: next.head()}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
-	return op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+	return op.onceOn(ctx, old, func(ctx context.Context, once func(*dynamodb.Options)) error {
 		_, err := op.client.PutItem(ctx, in, once)
 		return err
 	})

@@ -87,61 +87,6 @@ func mustConflict(t *testing.T, name, current string, err error) {
 	}
 }
 
-// TestLostAnswerOfDelete: a deletion on a condition whose answer was lost is no
-// conflict of its own making.
-func TestLostAnswerOfDelete(t *testing.T) {
-	credentials(t)
-	b, proxy, direct := behind(t)
-	for _, keep := range []int{1, 3} {
-		mustSave(t, direct, request("t", "1", keep))
-		info := mustSave(t, direct, request("t", "2", keep))
-		for _, match := range []driver.Match{{ID: info.ID}, {}} {
-			if _, err := loadThread(t.Context(), direct, "t"); err != nil {
-				info = mustSave(t, direct, request("t", "1", keep))
-				info = mustSave(t, direct, request("t", "2", keep))
-			}
-			proxy.DropReplyMatching(1, func(r []byte) bool {
-				// A head with older versions is removed by its life, after a first look.
-				return bytes.Contains(r, []byte("DeleteItem")) && (keep == 1 || bytes.Contains(r, []byte("#life")))
-			})
-			err := b.Delete(t.Context(), driver.DeleteRequest{Key: info.Key, Match: match, Now: testNow})
-			if conditional := match != (driver.Match{}); conditional != errors.Is(err, driver.ErrUnavailable) || !conditional && err != nil {
-				t.Errorf("history %d, Delete on %+v = %v", keep, match, err)
-			}
-			if _, err := loadThread(t.Context(), direct, "t"); !errors.Is(err, driver.ErrNotFound) {
-				t.Errorf("history %d: Load = %v, want ErrNotFound", keep, err)
-			}
-		}
-	}
-}
-
-// TestLostRequestOfDelete: a deletion whose request did not arrive removes the thread
-// all the same if the handle knows it, and otherwise says that it cannot tell.
-func TestLostRequestOfDelete(t *testing.T) {
-	credentials(t)
-	b, proxy, direct := behind(t)
-	for _, keep := range []int{1, 3} {
-		for _, knows := range []bool{true, false} {
-			thread := fmt.Sprintf("t-%d-%t", keep, knows)
-			saver := direct
-			if knows {
-				saver = b
-			}
-			mustSave(t, saver, request(thread, "1", keep))
-			info := mustSave(t, saver, request(thread, "2", keep))
-			proxy.CutRequestMatching(1, func(r []byte) bool { return bytes.Contains(r, []byte("DeleteItem")) })
-			err := b.Delete(t.Context(), driver.DeleteRequest{Key: info.Key, Now: testNow})
-			_, loaded := loadThread(t.Context(), direct, thread)
-			if knows && (err != nil || !errors.Is(loaded, driver.ErrNotFound)) {
-				t.Errorf("history %d, a known thread: Delete = %v, Load afterwards = %v", keep, err, loaded)
-			}
-			if !knows && (!errors.Is(err, driver.ErrUnavailable) || loaded != nil) {
-				t.Errorf("history %d, an unknown thread: Delete = %v, Load afterwards = %v", keep, err, loaded)
-			}
-		}
-	}
-}
-
 // seed stores a thread of n versions as saves leave it, each with the payload, or
 // with its number where that is "".
 func seed(t *testing.T, b driver.Backend, thread string, n int, payload string) []driver.Info {

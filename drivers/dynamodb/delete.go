@@ -106,17 +106,21 @@ func (op *operation) removeThread(ctx context.Context, head *item, once bool) (a
 	in := &dynamodb.DeleteItemInput{TableName: op.table, Key: keyOf(headKey(head.Key))}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(head)
 	failed := false
-	send := func(ctx context.Context, options ...func(*dynamodb.Options)) error {
-		_, err := op.client.DeleteItem(ctx, in, options...)
-		if _, failed = conditionFailed(err); failed {
-			return nil
-		}
-		return err
-	}
 	if once {
-		err = op.explain(ctx, op.once(ctx, func(ctx context.Context, o func(*dynamodb.Options)) error { return send(ctx, o) }))
+		err = op.onceOn(ctx, head, func(ctx context.Context, o func(*dynamodb.Options)) error {
+			_, err := op.client.DeleteItem(ctx, in, o)
+			return err
+		})
+		_, failed = conditionFailed(err)
+		err = op.unlessFailed(ctx, err)
 	} else {
-		err = op.do(ctx, func(ctx context.Context) error { return send(ctx) })
+		err = op.do(ctx, func(ctx context.Context) error {
+			_, err := op.client.DeleteItem(ctx, in)
+			if _, failed = conditionFailed(err); failed {
+				return nil
+			}
+			return err
+		})
 	}
 	switch {
 	case err != nil:

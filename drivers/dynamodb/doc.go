@@ -129,10 +129,13 @@
 // # Lost answers
 //
 // A write that must be applied once is repeated only where it cannot have been
-// applied: no connection was made, or DynamoDB throttled it. After an answer was
-// lost the driver looks at the head; where somebody else has saved by then, the
-// error is checkpoint.ErrUnavailable. So it is where the answer to a deletion on a
-// condition was lost: a thread that is absent then may have been removed by another.
+// applied: no connection was made, or DynamoDB throttled it; or where it can be applied
+// once only, for it is on condition that the item is still as the handle has read or
+// written it: that is sent again up to twice. After the last answer was lost the driver
+// looks at the head; where somebody else has saved by then, and the version is no older
+// one that is kept, the error is checkpoint.ErrUnavailable. So it is where the answer to
+// a deletion on a condition was lost: a thread that is absent then may have been removed
+// by another.
 //
 // # What may stay behind
 //

@@ -306,28 +306,6 @@ func countItems(t *testing.T, b driver.Backend) int {
 	}
 }
 
-// TestLostAnswer: a save whose answer is lost is applied once and reported as
-// what it is.
-func TestLostAnswer(t *testing.T) {
-	credentials(t)
-	b, proxy, direct := behind(t)
-	mustSave(t, b, request("t", "1", 1))
-	proxy.DropReplyMatching(1, func(r []byte) bool { return bytes.Contains(r, []byte("UpdateItem")) })
-	info, err := b.Save(t.Context(), request("t", "2", 1))
-	if err != nil || info.Version != 2 {
-		t.Errorf("Save = %+v, %v, want version 2", info, err)
-	}
-	req := request("t", "3", 1)
-	req.Match.ID = info.ID
-	proxy.DropReplyMatching(1, func(r []byte) bool { return bytes.Contains(r, []byte("UpdateItem")) })
-	if info, err = b.Save(t.Context(), req); err != nil || info.Version != 3 {
-		t.Errorf("conditional Save = %+v, %v, want version 3", info, err)
-	}
-	if cp, err := loadThread(t.Context(), direct, "t"); err != nil || cp.Version != 3 || string(cp.Payload) != "3" {
-		t.Errorf("Load = %v, %v, want version 3", cp, err)
-	}
-}
-
 // TestBlackHole: a call returns within a second of its context's end.
 func TestBlackHole(t *testing.T) {
 	credentials(t)

@@ -47,11 +47,12 @@ func (b *backend) enter(ctx context.Context) (silence time.Duration, err error) 
 }
 
 // slowness is how much longer a request may take that is not answered while others
-// are: the database is overloaded then, and not gone.
+// are, or whose answer is still coming: the database is overloaded then, or the line
+// slow, and not gone.
 const slowness = 20 * time.Second
 
 // patience returns a context for a request that is sent now. It ends when the
-// database has answered nobody for within, counted from when the request before it
+// database has sent nobody anything for within, counted from when the request before it
 // was sent if that was not answered, and at the latest after within and slowness.
 func (op *operation) patience(ctx context.Context, within time.Duration) (context.Context, context.CancelFunc) {
 	if op.answered || op.since.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -190,4 +192,61 @@ func TestPatience(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSlowAnswer: an answer that comes piece by piece is not given up as long as pieces
+// come.
+func TestSlowAnswer(t *testing.T) {
+	t.Parallel()
+	item := `{"Item":{"id":{"S":"` + strings.Repeat("x", 50) + `"}}}`
+	for _, c := range []struct {
+		name     string
+		pieces   int
+		pause    time.Duration
+		answered bool
+	}{
+		{"pieces for 24 seconds", 3, requestTime - time.Second, true},
+		{"pieces for 32 seconds", 4, requestTime - time.Second, false},
+		{"a piece that does not come", 1, requestTime + time.Second, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client := dynamodb.New(dynamodb.Options{
+				Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, Retryer: aws.NopRetryer{},
+				HTTPClient: slowly{item, c.pieces, c.pause},
+			})
+			b := newBackend(client, Config{Table: "agents"})
+			op, err := b.begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer op.end()
+			if a, err := op.get(t.Context(), "key"); c.answered != (err == nil && len(a) == 1) || err != nil && !errors.Is(err, driver.ErrUnavailable) {
+				t.Errorf("%s: %v, %v", c.name, a, err)
+			}
+		})
+	}
+}
+
+// slowly is a client that gets an answer in pieces, a pause before each.
+type slowly struct {
+	answer string
+	pieces int
+	pause  time.Duration
+}
+
+func (s slowly) Do(req *http.Request) (*http.Response, error) {
+	r, w := io.Pipe()
+	go func() {
+		for i := range s.pieces {
+			time.Sleep(s.pause)
+			from, to := i*len(s.answer)/s.pieces, (i+1)*len(s.answer)/s.pieces
+			if req.Context().Err() != nil {
+				w.CloseWithError(req.Context().Err())
+				return
+			}
+			io.WriteString(w, s.answer[from:to])
+		}
+		w.Close()
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: r, Request: req}, nil
 }

@@ -121,13 +121,14 @@ func (op *operation) write(ctx context.Context, requests []types.WriteRequest) e
 	return nil
 }
 
-// putTogether puts items, all of them or none. The error is DynamoDB's own.
-func (op *operation) putTogether(ctx context.Context, puts ...*types.Put) error {
+// putTogether puts items, all of them or none, one of them on condition that old is
+// still there as it was read. The error is DynamoDB's own.
+func (op *operation) putTogether(ctx context.Context, old *item, puts ...*types.Put) error {
 	in := &dynamodb.TransactWriteItemsInput{}
 	for _, p := range puts {
 		in.TransactItems = append(in.TransactItems, types.TransactWriteItem{Put: p})
 	}
-	return op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+	return op.onceOn(ctx, old, func(ctx context.Context, once func(*dynamodb.Options)) error {
 		_, err := op.client.TransactWriteItems(ctx, in, once)
 		return err
 	})

@@ -72,6 +72,34 @@ func (op *operation) once(ctx context.Context, send func(context.Context, func(*
 	return err
 }
 
+// lostAnswers is how many more times a request is sent whose answer was lost.
+const lostAnswers = 2
+
+// onceOn sends a write on condition that an item is as it was read, which only one of
+// several attempts can meet, so that it is sent again where its answer was lost. If the
+// condition does not hold then, an earlier attempt may have been applied: the error is
+// the lost answer's. What nobody has named, no item or another program's, may be there
+// again after an attempt was applied: that is sent once.
+func (op *operation) onceOn(ctx context.Context, old *item, send func(context.Context, func(*dynamodb.Options)) error) error {
+	if old == nil || old.legacy {
+		return op.once(ctx, send)
+	}
+	var lost error
+	for attempt := 0; ; attempt++ {
+		err := op.once(ctx, send)
+		if _, failed := conditionFailed(err); failed && lost != nil {
+			return lost
+		}
+		if !ambiguous(err) || errors.Is(err, context.Canceled) || attempt == lostAnswers {
+			return err
+		}
+		lost = err
+		if op.again(ctx, attempt) != nil {
+			return lost
+		}
+	}
+}
+
 // makeMissing makes the table if an error says that it is missing and
 // create_table asks for it: nobody has called Ping. It reports whether the
 // request is to be sent again; it was not applied.

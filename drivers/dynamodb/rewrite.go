@@ -109,7 +109,7 @@ func (op *operation) putExchanged(ctx context.Context, head, old, next *item, ke
 	}
 	in := &dynamodb.PutItemInput{TableName: op.table, Item: next.stored(key)}
 	in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = unchanged(old)
-	return op.once(ctx, func(ctx context.Context, once func(*dynamodb.Options)) error {
+	return op.onceOn(ctx, old, func(ctx context.Context, once func(*dynamodb.Options)) error {
 		_, err := op.client.PutItem(ctx, in, once)
 		return err
 	})

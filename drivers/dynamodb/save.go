@@ -156,13 +156,16 @@ func (op *operation) createdAt(ctx context.Context, saved *item) (time.Time, err
 	return head.CreatedAt, nil
 }
 
-// recognise looks whether a write whose answer was lost has been applied. If the
-// head is another one by now nobody can tell, and that is the error.
+// recognise looks whether a write whose answer was lost has been applied. Where the
+// thread has gone on since then and keeps no version with the id nobody can tell, and
+// that is the error.
 func (op *operation) recognise(ctx context.Context, key driver.Key, id string, err error) (driver.Info, error) {
 	explained := op.explain(ctx, err)
 	if ctx.Err() == nil && ambiguous(err) {
-		if head, err := op.head(ctx, key, infoNames...); err == nil && head != nil && head.ID == id {
-			return head.Info, nil
+		if head, err := op.head(ctx, key, infoNames...); err == nil && head != nil {
+			if info, found, err := op.repeated(ctx, head, id); found && err == nil {
+				return info, nil
+			}
 		}
 	}
 	return driver.Info{}, explained
