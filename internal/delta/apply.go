@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 )
@@ -16,7 +17,7 @@ import (
 // these. The result shares no memory with base and the patches; without patches it is
 // a copy of base.
 func Apply(base []byte, limit int, patches ...[]byte) ([]byte, error) {
-	r := whole(base)
+	r, next := whole(base), rope{}
 	var want [digestSize]byte
 	for _, patch := range patches {
 		h, instructions, err := readHeader(patch, limit)
@@ -26,10 +27,10 @@ func Apply(base []byte, limit int, patches ...[]byte) ([]byte, error) {
 		if h.base != r.size {
 			return nil, ErrPatch
 		}
-		if r, err = r.apply(instructions, h.size); err != nil {
+		if err := r.apply(instructions, h.size, &next); err != nil {
 			return nil, err
 		}
-		want = h.digest
+		r, next, want = next, r, h.digest
 	}
 	state := r.bytes()
 	if len(patches) > 0 && digest(state) != want {
@@ -92,22 +93,23 @@ func (r *rope) add(piece []byte) {
 	r.ends = append(r.ends, r.size)
 }
 
-func (r rope) bytes() []byte {
-	b := make([]byte, 0, r.size)
-	for _, p := range r.pieces {
-		b = append(b, p...)
-	}
-	return b
+// bytes returns the state in memory of its own. Join does not clear that before.
+func (r rope) bytes() []byte { return bytes.Join(r.pieces, nil) }
+
+// reset makes r empty, with the room for pieces that it has, and lets go of theirs.
+func (r *rope) reset() {
+	clear(r.pieces)
+	*r = rope{pieces: r.pieces[:0], ends: r.ends[:0]}
 }
 
-// apply returns the state of that size that the instructions make out of r.
-func (r rope) apply(instructions []byte, size int) (rope, error) {
-	var out rope
+// apply makes out the state of that size that the instructions make out of r.
+func (r rope) apply(instructions []byte, size int, out *rope) error {
+	out.reset()
 	end := 0 // of the last copy
 	for out.size < size {
 		n, rest, ok := uvarint(instructions)
 		if !ok || n > uint64(min(len(rest), size-out.size)) {
-			return out, ErrPatch
+			return ErrPatch
 		}
 		out.add(rest[:n])
 		instructions = rest[n:]
@@ -119,19 +121,19 @@ func (r rope) apply(instructions []byte, size int) (rope, error) {
 		from := int64(end) + skip // end is below 2^31
 		if !ok1 || !ok2 || length == 0 || length > uint64(size-out.size) || skip != int64(int32(skip)) ||
 			from < 0 || from > int64(r.size) || length > uint64(r.size)-uint64(from) {
-			return out, ErrPatch
+			return ErrPatch
 		}
 		instructions = rest
 		end = int(from) + int(length)
-		r.slice(int(from), end, &out)
+		r.slice(int(from), end, out)
 		if len(out.pieces) > 256 && len(out.pieces) > out.size/perPiece {
 			out.join(size)
 		}
 	}
 	if len(instructions) > 0 {
-		return out, ErrPatch
+		return ErrPatch
 	}
-	return out, nil
+	return nil
 }
 
 // slice adds r[from:to] to out.

@@ -257,7 +257,8 @@ func FuzzApply(f *testing.F) {
 		const limit = 1 << 20
 		// As if the digest were right, so that what lies behind it is reached.
 		if h, rest, err := readHeader(first, limit); err == nil && h.base == len(base) {
-			if r, err := whole(base).apply(rest, h.size); err == nil && len(r.bytes()) != h.size {
+			var r rope
+			if err := whole(base).apply(rest, h.size, &r); err == nil && len(r.bytes()) != h.size {
 				t.Errorf("a result of %d bytes, want %d", len(r.bytes()), h.size)
 			}
 		}
