@@ -139,8 +139,10 @@
 // larger one is pushed by the next command of a transaction, so that it never
 // becomes a Lua string, whose every byte would be hashed. A load of the latest
 // version is one LRANGE, or one script where patches are likely, which brings what
-// a patch needs; the first one that a handle meets takes two round trips. The first save in a namespace, and one a minute after
-// that, takes another round trip that records the namespace.
+// a patch needs, if the whole state that it builds on has up to 128 KB; a second
+// LRANGE brings that of a larger one, and of the first patch that a handle meets.
+// The first save in a namespace, and one a minute after that, takes another round
+// trip that records the namespace.
 //
 // From its ExpiresAt on, by the clock of the application, a thread is absent.
 // The server removes it five minutes after it has expired by the writer's clock

@@ -3,42 +3,129 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// load reads one version. The latest is one plain command, unless it is likely to be
-// a patch: then, and for an older version, a script brings what it needs with it,
-// or says that the caller has it.
-// Payloads cost time in a script, see throughLua, so that it is not used for all.
+// throughScript is how many bytes a whole state has at most that version.lua brings. A
+// megabyte through Lua takes some 5 ms, in which the server does nothing else, so that a
+// plain command in a second round trip is faster for what is larger.
+const throughScript = 128 << 10
+
+// load reads one version. The latest is one plain command, unless it is likely to be a
+// patch of a small state: then, and for an older version, a script brings what it needs
+// with it, or says that the caller has it. What patches of a large state need comes by
+// a second plain command.
 func (b *backend) load(ctx context.Context, req driver.LoadRequest) (driver.Checkpoint, error) {
-	list := b.layout.list(req.Namespace, req.Thread)
-	known := []any{"", ""}
-	if req.Version == 0 && req.Known.Digest != "" {
-		known = []any{escape(req.Known.ID), escape(req.Known.Digest)}
-	} else if req.Version == 0 && !b.expectsChain() {
-		reply, err := b.texts(ctx, "lrange", list, 0, 1)
-		if err != nil {
-			return driver.Checkpoint{}, b.report(ctx, err)
-		}
-		if len(reply) == 0 {
-			return driver.Checkpoint{}, driver.ErrNotFound
-		}
-		cp, err := checkpointOf(req, append([]string{reply[len(reply)-1]}, reply...))
-		if err != nil || cp.Base == 0 {
-			return cp, err
-		}
-	}
-	reply, err := b.readBy(ctx, versionScript, []string{list}, append([]any{req.Version, driver.MaxChain}, known...)...)
+	reply, err := b.read(ctx, req)
 	if err != nil {
 		return driver.Checkpoint{}, b.report(ctx, err)
 	}
 	cp, err := checkpointOf(req, reply)
-	if cp.Base != 0 {
+	switch {
+	case cp.Base == 0:
+	case len(cp.Links) > 0 && len(cp.Links[0].Payload) > throughScript:
+		b.chains.Store(0) // the script would not bring the next one either
+	default:
 		b.expectChains()
 	}
 	return cp, err
+}
+
+// read returns what checkpointOf reads.
+func (b *backend) read(ctx context.Context, req driver.LoadRequest) ([]string, error) {
+	if req.Version == 0 && req.Known.Digest == "" && !b.expectsChain() {
+		pair, err := b.readRange(ctx, req.Key, 0, 1)
+		if err != nil || len(pair) == 0 {
+			return nil, err
+		}
+		line := pair[len(pair)-1]
+		reply := append([]string{line}, pair...)
+		if !strings.HasPrefix(line, "2 ") { // the only format of a patch
+			return reply, nil
+		}
+		latest, err := parseInfo(req.Key, line)
+		if err != nil || latest.Base == 0 || latest.Expired(req.Now) {
+			return reply, nil
+		}
+		if reply, err = b.readChain(ctx, req, line, needed(latest)); err != nil || reply != nil {
+			return reply, err
+		}
+	}
+	return b.readVersion(ctx, req)
+}
+
+// needed returns how many versions a load of one brings: itself, and of a patch those
+// down to its base.
+func needed(info driver.Info) int64 {
+	if info.Base == 0 {
+		return 1
+	}
+	return min(info.Version-info.Base, driver.MaxChain) + 1
+}
+
+// readVersion runs version.lua, and the plain command that it asks for.
+func (b *backend) readVersion(ctx context.Context, req driver.LoadRequest) ([]string, error) {
+	id, digest := "", ""
+	if req.Version == 0 && req.Known.Digest != "" {
+		id, digest = escape(req.Known.ID), escape(req.Known.Digest)
+	}
+	run := func(largest int) ([]string, error) {
+		list := b.layout.list(req.Namespace, req.Thread)
+		return b.readBy(ctx, versionScript, []string{list}, req.Version, driver.MaxChain, id, digest, largest)
+	}
+	reply, err := run(throughScript)
+	if err != nil || len(reply) != 2 {
+		return reply, err
+	}
+	versions, err := strconv.ParseInt(reply[1], 10, 64)
+	if err != nil {
+		return reply, nil // the info of what the caller has
+	}
+	if reply, err = b.readChain(ctx, req, reply[0], versions); err != nil || reply != nil {
+		return reply, err
+	}
+	return run(maxPayload)
+}
+
+// readChain reads a version and what it needs, so many versions in all, by one plain
+// command, where line is the info of the latest version as it was just seen. It returns
+// what version.lua would, and nil if the thread has changed since, so that they do not
+// lie where they did. What it returns was there at one moment, down to the base that
+// the version's own info names.
+func (b *backend) readChain(ctx context.Context, req driver.LoadRequest, line string, versions int64) ([]string, error) {
+	latest, err := parseInfo(req.Key, line)
+	if err != nil {
+		return nil, err
+	}
+	below := int64(0)
+	if req.Version != 0 {
+		below = latest.Version - req.Version
+	}
+	pairs, err := b.readRange(ctx, req.Key, below, versions)
+	if err != nil || len(pairs) < 2 {
+		return nil, err
+	}
+	info, err := parseInfo(req.Key, pairs[1])
+	if err != nil || int64(len(pairs)) < 2*needed(info) {
+		return nil, nil
+	}
+	switch {
+	case req.Version == 0:
+		line = pairs[1]
+	case info.Version != req.Version || !info.CreatedAt.Equal(latest.CreatedAt):
+		return nil, nil
+	}
+	return append([]string{line}, pairs[:2*needed(info)]...), nil
+}
+
+// readRange reads payload and info of so many versions, newest first, down from the one
+// that is so many below the latest.
+func (b *backend) readRange(ctx context.Context, key driver.Key, below, versions int64) ([]string, error) {
+	return b.texts(ctx, "lrange", b.layout.list(key.Namespace, key.Thread), 2*below, 2*(below+versions)-1)
 }
 
 // expected is how many loads of the latest version go by the script after one that
