@@ -230,35 +230,36 @@ func conditionOneOfManyVersionsWins(t *trial) {
 func (t *trial) race(match driver.Match, next func(driver.Info) driver.Match) {
 	const savers = 8
 	handles := []*handle{t.open(), t.open()}
-	first := int64(0)
+	version := int64(0)
 	if match == (driver.Match{}) {
-		match, first = next(t.grow(handles[0], "thread", 1, 1)[0]), 1
+		match, version = next(t.grow(handles[0], "thread", 1, 1)[0]), 1
 	}
-	for round := range int64(t.often(8, 3)) {
+	for rounds := t.rounds(8, 3); rounds.next(); {
+		version++
 		type result struct {
 			info driver.Info
 			err  error
 		}
 		results := make([]result, savers)
-		t.together(savers, func(i int) {
+		rounds.count(t.together(savers, func(i int) {
 			req := t.request("thread")
 			req.Match = match
 			info, err := handles[i%len(handles)].Save(t.ctx, req)
 			results[i] = result{info, err}
-		})
+		}))
 		var won []driver.Info
 		for _, r := range results {
 			switch {
 			case r.err == nil:
 				won = append(won, r.info)
 			case !errors.Is(r.err, driver.ErrConflict):
-				t.Errorf("round %d: one of %d savers on %+v: error %v, want success or a conflict", round, savers, match, r.err)
+				t.Errorf("round %d: one of %d savers on %+v: error %v, want success or a conflict", rounds.begun, savers, match, r.err)
 			}
 		}
 		if len(won) != 1 {
-			t.Fatalf("round %d: %d of %d savers on %+v won, want exactly 1", round, len(won), savers, match)
+			t.Fatalf("round %d: %d of %d savers on %+v won, want exactly 1", rounds.begun, len(won), savers, match)
 		}
-		t.latest(handles[0], "thread", first+round+1, won[0].ID)
+		t.latest(handles[0], "thread", version, won[0].ID)
 		match = next(won[0])
 	}
 }

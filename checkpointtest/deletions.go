@@ -130,14 +130,15 @@ func deletionsFormerLife(t *trial) {
 func deletionsOneOfManyWins(t *trial) {
 	const callers = 8
 	handles := []*handle{t.open(), t.open()}
-	for round := range t.often(12, 6) {
+	for rounds := t.rounds(12, 6); rounds.next(); {
+		round := rounds.begun
 		last := t.grow(handles[0], "thread", 2, 3)[1]
 		match := driver.Match{ID: last.ID}
 		if round%2 == 1 {
 			match = driver.Match{Version: last.Version}
 		}
 		var won, deleted atomic.Int64
-		t.together(callers, func(i int) {
+		rounds.count(t.together(callers, func(i int) {
 			var err error
 			if b := handles[i%2]; i/2%2 == 0 || round%3 == 0 {
 				if err = b.Delete(t.ctx, driver.DeleteRequest{Key: last.Key, Match: match, Now: t.now}); err == nil {
@@ -154,7 +155,7 @@ func deletionsOneOfManyWins(t *trial) {
 			case !errors.Is(err, driver.ErrConflict):
 				t.Errorf("one of %d deletions and saves%s: error %v, want success or a conflict", callers, showMatch(match), err)
 			}
-		})
+		}))
 		if won.Load() != 1 {
 			t.Fatalf("round %d: %d of %d deletions and saves%s won, want exactly 1", round, won.Load(), callers, showMatch(match))
 		}

@@ -143,7 +143,7 @@ func patchWithoutDigest(t *trial) {
 }
 
 func patchRace(t *trial) {
-	const rounds, savers = 5, 6
+	const savers = 6
 	b := t.open()
 	c := t.chain(b, "thread", 3)
 	c.add(0)
@@ -151,10 +151,10 @@ func patchRace(t *trial) {
 	for i := range handles {
 		handles[i] = t.open()
 	}
-	for round := range rounds {
+	for rounds := t.rounds(5, 5); rounds.next(); {
 		var won, lost atomic.Int64
 		winner := make([]driver.PatchRequest, savers)
-		t.together(savers, func(i int) {
+		rounds.count(t.together(savers, func(i int) {
 			req := c.request(1)
 			switch _, err := handles[i].SavePatch(t.ctx, req); {
 			case err == nil:
@@ -165,9 +165,9 @@ func patchRace(t *trial) {
 			default:
 				t.Errorf("SavePatch: error %v, want success or ErrBase", err)
 			}
-		})
+		}))
 		if won.Load() != 1 || lost.Load() != savers-1 {
-			t.Fatalf("round %d: %d of %d patches against one version were saved, want 1", round, won.Load(), savers)
+			t.Fatalf("round %d: %d of %d patches against one version were saved, want 1", rounds.begun, won.Load(), savers)
 		}
 		for _, req := range winner {
 			if req.ID != "" {
