@@ -46,7 +46,8 @@ func incremental(t *testing.T, open func(*testing.T, purpose) *subject) section 
 		p.save(t, "conversation", state)
 	}
 	last := append(slices.Clone(conversation), ']')
-	wholeLoad, patchedLoad := w.loads(t, p, last)
+	wholeLoad, patchedLoad := w.loads(t, p, last, false)
+	wholeDecoded, patchedDecoded := w.loads(t, p, last, true)
 	goals := incrementalGoals[whole.name]
 	out := section{
 		title: whole.name + ", incremental saves",
@@ -73,6 +74,7 @@ func incremental(t *testing.T, open func(*testing.T, purpose) *subject) section 
 	row("median of a save", float64(w.percentile(50)), float64(p.percentile(50)), duration, 0)
 	row("p99 of a save, beside the median of whole ones", float64(w.percentile(50)), float64(p.percentile(99)), duration, 2)
 	row("last load", float64(wholeLoad), float64(patchedLoad), duration, 1.3)
+	row("last load and decoding the JSON", float64(wholeDecoded), float64(patchedDecoded), duration, 1.3)
 	for _, c := range futile() {
 		w, p := newGrower(t, whole, 1), newGrower(t, patched, 1, checkpoint.WithIncremental())
 		for i := range min(*steps, 100) {
@@ -229,8 +231,9 @@ func (g *grower) percentile(n int) time.Duration {
 	return sorted[min(len(sorted)*n/100, len(sorted)-1)]
 }
 
-// loads returns the medians of loads of the conversation, one store after the other.
-func (g *grower) loads(t *testing.T, other *grower, want []byte) (ours, others time.Duration) {
+// loads returns the medians of loads of the conversation, one store after the other, as
+// bytes or decoded as a program has it.
+func (g *grower) loads(t *testing.T, other *grower, want []byte, decode bool) (ours, others time.Duration) {
 	t.Helper()
 	load := func(g *grower) operation {
 		store := checkpoint.New(g.subject.backend, checkpoint.WithNamespace(namespace))
@@ -239,6 +242,10 @@ func (g *grower) loads(t *testing.T, other *grower, want []byte) (ours, others t
 			_, err := store.Load(ctx, "conversation", &state)
 			if err == nil && !bytes.Equal(state, want) {
 				err = fmt.Errorf("%s: another state was loaded", g.subject.name)
+			}
+			if err == nil && decode {
+				var states []agentstate.State
+				err = json.Unmarshal(state, &states)
 			}
 			return err
 		}
