@@ -53,8 +53,13 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 
 		SuggestionsMinimumDistance: 2,
-		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return a.useProfile(cmd.Context(), cmd.Name()) },
-		Version:                    versionText(),
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkNamed(cmd); err != nil {
+				return err
+			}
+			return a.useProfile(cmd.Context(), cmd.Name())
+		},
+		Version: versionText(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
@@ -97,6 +102,18 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(newVersion(a), newProfiles())
 	strictHelp(root)
 	return root
+}
+
+// checkNamed refuses an empty value of a flag that names a store or a thread, which a
+// variable of the shell that is not set becomes: as if the flag were not there, the
+// command would work on another one.
+func checkNamed(cmd *cobra.Command) error {
+	for _, name := range []string{"store", "profile", "namespace", "from", "to", "with"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return usagef("--%s is empty, as a variable that is not set is: give it a value, or leave it out", name)
+		}
+	}
+	return nil
 }
 
 // strictHelp makes the commands that cobra brings refuse words that they do not

@@ -39,6 +39,7 @@ var errorCases = []struct {
 	{title: "Which store", lines: []string{
 		"list --store agents.db", "list --store postgre://host/db", "list --store sqlite:FOLDER/typo.db",
 		"list --store 'sqlite:agents.db'", "verify --store memory:", "verify --store sqlite:STORE --timeout 0s", "list -n a/b", "list --profile nope", "list --profile a --store sqlite:STORE",
+		"list --store=", "list --namespace=", "list --profile=", "copy --from= --to sqlite:FOLDER/new.db", "copy --to=", "diff user-123 --with=",
 	}},
 	{title: "Threads and versions", lines: []string{
 		"load nobody", "load user-123 --version 9", "restore user-123 9", "fork user-123 9 new", "fork user-123 1 secret", "diff user-123 1 9", "diff nobody",
