@@ -34,7 +34,7 @@ var servers = []server{
 		{[]string{"Raw/Payload/*", "Raw/Versions/L*", "Raw/Versions/AsLoaded", "Raw/Rewrite/*", "Raw/Import/AsGiven", "Raw/List/*", "Store/Blobs", "Store/Large"},
 			"all its connections are one session, in which a statement of one comes between two packets of another: saves of more than " +
 				"some 60 KB beside each other fail, with `ErrUnavailable` and the code 08P01. In tests on it let one program at a time " +
-				"save states of that size"},
+				"save states of that size. It takes `statement_timeout`, and applies none"},
 	}, ""},
 	{"miniredis", "miniredis", emulator, []known{
 		{[]string{"Raw/List/PrefixIsNoPattern", "Raw/DeletePrefix/IsNoPattern"},
