@@ -19,13 +19,14 @@ local function read(line)
     expires = expires, id = id, lowest = tonumber(lowest), base = tonumber(base), digest = digest, rest = rest}
 end
 
--- write returns an info line: of the second format if it has a lowest version.
-local function write(info)
-  if not info.lowest then
-    return '1 ' .. info.version .. ' ' .. info.created .. ' ' .. info.expires .. ' ' .. info.id .. ' ' .. info.rest
+-- write returns an info line, of the second format if it has a lowest version. It
+-- takes the words and no table, which would take a save another microsecond.
+local function write(version, created, expires, id, rest, lowest, base, digest)
+  if not lowest then
+    return '1 ' .. version .. ' ' .. created .. ' ' .. expires .. ' ' .. id .. ' ' .. rest
   end
-  return table.concat({'2', info.version, info.created, info.expires, info.id,
-    text(info.lowest), text(info.base), info.digest, info.rest}, ' ')
+  return '2 ' .. version .. ' ' .. created .. ' ' .. expires .. ' ' .. id .. ' '
+    .. text(lowest) .. ' ' .. text(base) .. ' ' .. digest .. ' ' .. rest
 end
 
 -- live reports whether a thread with this latest info is there at a time, in

@@ -12,10 +12,9 @@ local info = at >= 0 and read(redis.call('LINDEX', list, 2 * at + 1))
 if not info or info.id ~= ARGV[2] then return 0 end
 local saved, metadata = string.match(info.rest, '^(%S+) %S+ %S+ (.*)$')
 if not saved then return 0 end
-info.rest = table.concat({saved, ARGV[4], ARGV[5], metadata}, ' ')
-info.digest = ARGV[6]
-if info.digest ~= '%' and not info.lowest then info.lowest = latest.number - kept + 1 end
-local line = write(info)
+local rest = table.concat({saved, ARGV[4], ARGV[5], metadata}, ' ')
+local lowest = info.lowest or ARGV[6] ~= '%' and latest.number - kept + 1
+local line = write(info.version, info.created, info.expires, info.id, rest, lowest, info.base, ARGV[6])
 redis.call('LSET', list, 2 * at, ARGV[7])
 redis.call('LSET', list, 2 * at + 1, line)
 if at > 0 and at < kept then redis.call('HSET', past, ARGV[1], line) end

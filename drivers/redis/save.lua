@@ -116,8 +116,8 @@ else
   if kept ~= 1 then redis.call('UNLINK', past) end
 end
 
-local info = write({version = text(version), created = created, expires = expires, id = id,
-  lowest = (digest or goes_on and old.lowest) and lowest or nil, base = base, digest = digest or '%', rest = ARGV[10]})
+local info = write(text(version), created, expires, id, ARGV[10],
+  (digest or goes_on and old.lowest) and lowest, base, digest or '%')
 if ARGV[12] then
   redis.call('LPUSH', list, info, ARGV[12])
 else
