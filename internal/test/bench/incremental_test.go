@@ -72,6 +72,7 @@ func incremental(t *testing.T, open func(*testing.T, purpose) *subject) section 
 	row("stored", w.stored(t, last), p.stored(t, last), megabytes, goals.stored)
 	row("time of all saves", float64(w.sum()), float64(p.sum()), duration, goals.time)
 	row("median of a save", float64(w.percentile(50)), float64(p.percentile(50)), duration, 0)
+	row("p99 of a save", float64(w.percentile(99)), float64(p.percentile(99)), duration, 0)
 	row("p99 of a save, beside the median of whole ones", float64(w.percentile(50)), float64(p.percentile(99)), duration, 2)
 	row("last load", float64(wholeLoad), float64(patchedLoad), duration, 1.3)
 	row("last load and decoding the JSON", float64(wholeDecoded), float64(patchedDecoded), duration, 1.3)
