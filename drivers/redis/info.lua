@@ -20,7 +20,7 @@ local function read(line)
 end
 
 -- write returns an info line, of the second format if it has a lowest version. It
--- takes the words and no table, which would take a save another microsecond.
+-- takes the words, so that a save makes no table of them.
 local function write(version, created, expires, id, rest, lowest, base, digest)
   if not lowest then
     return '1 ' .. version .. ' ' .. created .. ' ' .. expires .. ' ' .. id .. ' ' .. rest
