@@ -46,9 +46,12 @@ func TestBrokenBackends(t *testing.T) {
 
 // caught reports whether the case that is about the fault fails.
 func (b brokenBackend) caught(t *testing.T) bool {
-	fault := b.fault
-	if fault == nil {
-		fault = b.withTest(t)
+	open := b.open
+	switch {
+	case b.fault != nil:
+		open = b.fault.opener()
+	case b.withTest != nil:
+		open = b.withTest(t).opener()
 	}
 	limit := 5 * time.Minute
 	if b.hangs {
@@ -57,10 +60,11 @@ func (b brokenBackend) caught(t *testing.T) bool {
 	if b.hangs && *together {
 		limit = 20 * watchdog // which cases that do not hang keep to
 	}
-	report := checkpointtest.Verify(t.Context(), fault.opener(), checkpointtest.Timeout(limit), checkpointtest.Patience(limit),
+	options := append([]checkpointtest.Option{checkpointtest.Timeout(limit), checkpointtest.Patience(limit),
 		checkpointtest.Cases(func(name string) bool {
 			return name == b.fails || *together && (b.only != nil || !heavy[name])
-		}))
+		})}, b.options...)
+	report := checkpointtest.Verify(t.Context(), open, options...)
 	var about, failed []checkpointtest.Result
 	for _, r := range report.Results {
 		if r.Case == b.fails {
@@ -69,19 +73,20 @@ func (b brokenBackend) caught(t *testing.T) bool {
 		if r.Outcome == checkpointtest.Failed {
 			failed = append(failed, r)
 			if b.only != nil && r.Case != b.fails && !slices.Contains(b.only, r.Case) {
-				t.Errorf("%s fails, and not only %s: %.2000s", r.Case, b.fails, r.Reason)
+				t.Errorf("%s: %s fails, and not only %s: %.2000s", b.name, r.Case, b.fails, r.Reason)
 			}
 		}
 	}
 	if len(about) != 1 {
-		t.Fatalf("there are %d cases called %s, want 1", len(about), b.fails)
+		t.Errorf("there are %d cases called %s, want 1", len(about), b.fails)
+		return false
 	}
 	r := about[0]
 	if *together && len(failed) > 0 && failed[0].Case != b.fails {
 		t.Logf("%s fails first, of %d cases", failed[0].Case, len(failed))
 	}
-	if r.Outcome != checkpointtest.Failed {
-		t.Errorf("%s: %s, want it to fail", b.fails, r.Outcome)
+	if r.Outcome != checkpointtest.Failed || !strings.Contains(r.Reason, b.reason) {
+		t.Errorf("%s: %s: %s, want it to fail %s\n%.2000s", b.name, b.fails, r.Outcome, b.reason, r.Reason)
 		return false
 	}
 	if strings.Contains(r.Reason, "still running") != b.hangs {
@@ -95,18 +100,21 @@ const watchdog = time.Second
 
 // brokenBackends returns the tables of the files broken*_test.go.
 func brokenBackends() []brokenBackend {
-	return slices.Concat(brokenConditions, brokenDeletions, brokenLogs, brokenSaves, brokenPayloads, brokenReads, brokenLists, brokenErrors, brokenOptional, brokenLong, brokenBetween)
+	return slices.Concat(brokenConditions, brokenDeletions, brokenLogs, brokenSaves, brokenPayloads, brokenReads, brokenLists, brokenErrors, brokenOptional, brokenLong, brokenLoops, brokenBetween)
 }
 
 func isAboutPatches(name string) bool { return strings.Contains(name, "/Patches/") }
 
 type brokenBackend struct {
 	name     string
-	fails    string   // the case that must fail
-	hangs    bool     // and by its watchdog
-	only     []string // cases, of which no other sees the fault in a whole run; nil where others may
-	fault    fault
+	fails    string                 // the case that must fail
+	hangs    bool                   // and by its watchdog
+	reason   string                 // which stands in what the case says
+	only     []string               // cases, of which no other sees the fault in a whole run; nil where others may
+	fault    fault                  // one of these three is set
 	withTest func(*testing.T) fault // where the fault needs the test
+	open     func() (driver.Backend, error)
+	options  []checkpointtest.Option
 }
 
 // TestEveryCaseCanFail shows that there is a broken backend for every case that
