@@ -83,7 +83,7 @@ func (b brokenBackend) caught(t *testing.T) bool {
 	}
 	r := about[0]
 	if *together && len(failed) > 0 && failed[0].Case != b.fails {
-		t.Logf("%s fails first, of %d cases", failed[0].Case, len(failed))
+		t.Logf("%s fails first, of %d cases: %.1000s", failed[0].Case, len(failed), failed[0].Reason)
 	}
 	if r.Outcome != checkpointtest.Failed || !strings.Contains(r.Reason, b.reason) {
 		t.Errorf("%s: %s: %s, want it to fail %s\n%.2000s", b.name, b.fails, r.Outcome, b.reason, r.Reason)

@@ -17,7 +17,7 @@ var brokenConditions = []brokenBackend{
 				repeated := f.kept(ctx, req.Key, req.ID, req.Now).ID != ""
 				holds := req.Match.Absent && current.ID == "" || req.Match.ID != "" && current.ID == req.Match.ID
 				if holds && !repeated {
-					time.Sleep(200 * time.Microsecond)
+					time.Sleep(2 * time.Millisecond)
 					req.Match = driver.Match{}
 				}
 				return f.full.Save(ctx, req)

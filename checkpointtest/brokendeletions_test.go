@@ -62,12 +62,14 @@ var brokenDeletions = []brokenBackend{
 			}
 			return m
 		})},
-	{name: "a condition of existence holds for an expired thread", fails: "Raw/Expiry/Conditions", only: []string{"Raw/Expiry/Conditions", "Raw/Conditions/MissingThread", "Raw/Conditions/Exists", "Store/Versioned"},
-		fault: matching(func(f *faulty, m driver.Match, current driver.Info) driver.Match {
-			if m.Exists && current.Version == 0 {
-				return driver.Match{}
+	{name: "a condition of existence holds for an expired thread", fails: "Raw/Expiry/Conditions", only: []string{"Raw/Expiry/Conditions"},
+		fault: each(func(f *faulty) {
+			f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
+				if req.Match.Exists && f.latest(ctx, req.Key, time.Time{}).Version > 0 {
+					req.Match = driver.Match{}
+				}
+				return f.full.Save(ctx, req)
 			}
-			return m
 		})},
 
 	{name: "a deletion forgets its condition", fails: "Raw/Deletions/Conflict", only: []string{"Raw/Deletions/Conflict", "Raw/Deletions/Missing", "Raw/Deletions/FormerLife", "Raw/Deletions/OneOfManyWins", "Store/Deletions"},
@@ -122,17 +124,29 @@ var brokenDeletions = []brokenBackend{
 		fault: deleting(func(_ *faulty, req *driver.DeleteRequest) { req.Now = time.Time{} })},
 	{name: "a deletion's condition holds for ids of a former life", fails: "Raw/Deletions/FormerLife", only: []string{"Raw/Deletions/Conflict", "Raw/Deletions/Missing", "Raw/Deletions/FormerLife", "Raw/Deletions/OneOfManyWins"},
 		fault: func() func(*faulty) {
-			var ids sync.Map
+			var mu sync.Mutex
+			ids, former := make(map[driver.Key][]string), make(map[string]driver.Key)
 			return func(f *faulty) {
 				f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-					ids.Store(req.ID, req.Key)
+					mu.Lock()
+					ids[req.Key] = append(ids[req.Key], req.ID)
+					mu.Unlock()
 					return f.full.Save(ctx, req)
 				}
 				f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
-					if key, ok := ids.Load(req.Match.ID); ok && key == req.Key && f.kept(ctx, req.Key, req.Match.ID, req.Now).ID == "" {
+					mu.Lock()
+					defer mu.Unlock()
+					if former[req.Match.ID] == req.Key && f.latest(ctx, req.Key, req.Now).Version > 0 {
 						req.Match = driver.Match{}
 					}
-					return f.full.Delete(ctx, req)
+					err := f.full.Delete(ctx, req)
+					if err == nil {
+						for _, id := range ids[req.Key] {
+							former[id] = req.Key
+						}
+						delete(ids, req.Key)
+					}
+					return err
 				}
 			}
 		}},

@@ -183,7 +183,7 @@ var brokenLists = []brokenBackend{
 		fault: each(func(f *faulty) {
 			f.remove = func(ctx context.Context, req driver.DeleteRequest) error {
 				for ns := range f.full.Namespaces(ctx) {
-					if strings.HasPrefix(ns, req.Namespace) {
+					if strings.HasPrefix(ns, req.Namespace) && ns != req.Namespace {
 						f.full.Delete(ctx, driver.DeleteRequest{Key: driver.Key{Namespace: ns, Thread: req.Thread}})
 					}
 				}

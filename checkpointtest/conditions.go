@@ -14,22 +14,31 @@ func conditionCases() []testCase {
 			rule: 4, text: "A save on condition of the latest id succeeds."},
 		{name: "Raw/Conditions/OtherID", run: conditionOtherID,
 			rule: 4, text: "A save on condition of an id that is not the latest is a conflict and changes nothing."},
-		{name: "Raw/Conditions/MissingThread", run: conditionMissingThread,
-			rule: 4, text: "A save on condition of an id is a conflict when the thread is absent, and does not create it."},
 		{name: "Raw/Conditions/Absent", run: conditionAbsent,
 			rule: 4, text: "A save on condition of absence creates the thread, and is a conflict when it is there."},
-		{name: "Raw/Conditions/Current", run: conditionCurrent,
-			rule: 4, text: "A conflict carries the Info of the latest checkpoint, never one with the id that was asked for; the zero Info when the thread is absent."},
-		{name: "Raw/Conditions/FormerLife", run: conditionFormerLife,
-			rule: 4, text: "A thread that was deleted and created again never matches an id of its former life."},
 		{name: "Raw/Conditions/Version", run: conditionVersion,
 			rule: 4, text: "A save on condition of a version succeeds where it is the latest, and is a conflict that changes nothing otherwise."},
 		{name: "Raw/Conditions/Exists", run: conditionExists,
 			rule: 4, text: "A save on condition of existence succeeds where the thread is there, and is a conflict that creates nothing otherwise."},
+		{name: "Raw/Conditions/MissingThread", run: conditionMissingThread,
+			rule: 4, text: "A save on condition of an id is a conflict when the thread is absent, and does not create it."},
+		{name: "Raw/Conditions/Current", run: conditionCurrent,
+			rule: 4, text: "A conflict carries the Info of the latest checkpoint, never one with the id that was asked for; the zero Info when the thread is absent."},
+		{name: "Raw/Conditions/FormerLife", run: conditionFormerLife,
+			rule: 4, text: "A thread that was deleted and created again never matches an id of its former life."},
+	}
+}
+
+// raceCases are about conditions that many race for. They come behind what else is
+// about concurrent use, on which they build.
+func raceCases() []testCase {
+	return []testCase{
 		{name: "Raw/Conditions/OneOfManyWins", run: conditionOneOfManyWins,
 			rule: 4, text: "Of any number of concurrent saves on one condition exactly one succeeds."},
 		{name: "Raw/Conditions/OneOfManyVersionsWins", run: conditionOneOfManyVersionsWins,
 			rule: 4, text: "Of any number of concurrent saves on one version exactly one succeeds."},
+		{name: "Raw/Deletions/OneOfManyWins", run: deletionsOneOfManyWins,
+			rule: 4, text: "Of any number of concurrent deletions and saves on one condition exactly one succeeds."},
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
-// The cases about conditions of deletions.
+// The cases about deletions, and their conditions.
 func deletionCases() []testCase {
 	return []testCase{
+		{name: "Raw/Errors/DeleteAbsent", run: errorsDeleteAbsent,
+			rule: 2, text: "Delete of an absent thread returns nil."},
 		{name: "Raw/Deletions/Hold", run: deletionsHold,
 			rule: 4, text: "A deletion on condition of the latest id, the latest version or existence removes every version where the condition holds."},
 		{name: "Raw/Deletions/Conflict", run: deletionsConflict,
@@ -20,8 +22,22 @@ func deletionCases() []testCase {
 			rule: 4, text: "An absent or expired thread holds no condition of a deletion: a conflict with the zero Info."},
 		{name: "Raw/Deletions/FormerLife", run: deletionsFormerLife,
 			rule: 4, text: "A deletion on condition of an id of a former life is a conflict, whatever came since."},
-		{name: "Raw/Deletions/OneOfManyWins", run: deletionsOneOfManyWins,
-			rule: 4, text: "Of any number of concurrent deletions and saves on one condition exactly one succeeds."},
+	}
+}
+
+func errorsDeleteAbsent(t *trial) {
+	b := t.open()
+	t.missing(b, "never there", 0, t.now)
+	for range 2 {
+		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key("never there")}); err != nil {
+			t.Errorf("Delete of a thread that never was: error %v, want nil", err)
+		}
+	}
+	t.save(b, t.request("thread"))
+	for range 2 {
+		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key("thread")}); err != nil {
+			t.Errorf("Delete: error %v, want nil", err)
+		}
 	}
 }
 

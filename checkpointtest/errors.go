@@ -12,8 +12,6 @@ import (
 
 func errorCases() []testCase {
 	return []testCase{
-		{name: "Raw/Errors/DeleteAbsent", run: errorsDeleteAbsent,
-			rule: 2, text: "Delete of an absent thread returns nil."},
 		{name: "Raw/Errors/EndedContext", run: errorsEndedContext,
 			rule: 11, text: "A context that had ended before the call means that nothing happened, and the error matches the context's."},
 		{name: "Raw/Errors/SaveKeepsID", run: errorsSaveKeepsID,
@@ -24,22 +22,6 @@ func errorCases() []testCase {
 			rule: 11, text: "Calls whose contexts end do no harm to those that follow on the same handle."},
 		{name: "Raw/Errors/BehindWriters", alone: true, heavy: true, run: errorsBehindWriters,
 			rule: 11, text: "A save that waits for other writers returns within a second of the end of its context."},
-	}
-}
-
-func errorsDeleteAbsent(t *trial) {
-	b := t.open()
-	t.missing(b, "never there", 0, t.now)
-	for range 2 {
-		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key("never there")}); err != nil {
-			t.Errorf("Delete of a thread that never was: error %v, want nil", err)
-		}
-	}
-	t.save(b, t.request("thread"))
-	for range 2 {
-		if err := b.Delete(t.ctx, driver.DeleteRequest{Key: t.key("thread")}); err != nil {
-			t.Errorf("Delete: error %v, want nil", err)
-		}
 	}
 }
 

@@ -11,18 +11,18 @@ import (
 // The cases about driver.VersionReader.
 func versionCases() []testCase {
 	return []testCase{
-		{name: "Raw/Versions/Ranges", needs: "VersionReader", run: versionsRanges,
-			rule: 6, text: "Versions yields the kept versions from From to To, ascending or the newest first, at most Limit."},
+		{name: "Raw/Versions/Copied", needs: "VersionReader", run: versionsCopied,
+			rule: 8, text: "A payload that Versions yielded belongs to the caller, and stays as it is when the loop goes on."},
 		{name: "Raw/Versions/AsLoaded", needs: "VersionReader", run: versionsAsLoaded,
 			rule: 8, text: "What Versions yields is what Load returns: each version's Info and payload."},
+		{name: "Raw/Versions/Ranges", needs: "VersionReader", run: versionsRanges,
+			rule: 6, text: "Versions yields the kept versions from From to To, ascending or the newest first, at most Limit."},
 		{name: "Raw/Versions/Many", needs: "VersionReader", heavy: true, run: versionsMany,
 			rule: 6, text: "Versions yields every version, however many there are."},
 		{name: "Raw/Versions/Large", needs: "VersionReader", heavy: true, run: versionsLarge,
 			rule: 8, text: "Versions yields large payloads as they were."},
 		{name: "Raw/Versions/Absent", needs: "VersionReader", run: versionsAbsent,
 			rule: 6, text: "Versions of an absent or expired thread, and of a range without versions, yields nothing and no error."},
-		{name: "Raw/Versions/Copied", needs: "VersionReader", run: versionsCopied,
-			rule: 8, text: "A payload that Versions yielded belongs to the caller, and stays as it is when the loop goes on."},
 		{name: "Raw/Versions/LoopBody", needs: "VersionReader", heavy: true, run: versionsLoopBody,
 			rule: 7, text: "The body of a loop over Versions may call any method of the backend, and may end the loop."},
 		{name: "Raw/Versions/Trimmed", needs: "VersionReader", heavy: true, run: versionsTrimmed,
