@@ -192,7 +192,7 @@ func conditionVersion(t *trial) {
 				}
 				req := t.request("thread")
 				req.Keep, req.Match.Version = 3, wrong
-				t.same(fmt.Sprintf("ConflictError.Current of a save on condition of version %d", wrong), t.saveConflict(b, req), last)
+				t.saveConflict(b, req) // with whom is the business of another case
 			}
 			t.latest(b, "thread", version, last.ID)
 			req := t.request("thread")
