@@ -126,8 +126,8 @@ part() {
 	suite)
 		go test ./checkpointtest -run Broken -count="${ROUNDS:-10}" -timeout 0
 		go test -race ./checkpointtest -run Broken -count="${ROUNDS:-10}" -timeout 0
-		go test ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
-		go test -race ./checkpointtest -run BrokenBackends -together -count="${ROUNDS:-10}" -timeout 0
+		go test ./checkpointtest -run Broken -together -count="${ROUNDS:-10}" -timeout 0
+		go test -race ./checkpointtest -run Broken -together -count="${ROUNDS:-10}" -timeout 0
 		;;
 	drivers) drivers ;;
 	all) for p in linearizable sidebyside kill damage fuzz load soak copy suite drivers; do part "$p"; done ;;
