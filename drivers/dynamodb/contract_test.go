@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -84,6 +85,36 @@ func mustConflict(t *testing.T, name, current string, err error) {
 	conflict, ok := errors.AsType[*driver.ConflictError](err)
 	if !ok || conflict.Current.ID != current {
 		t.Errorf("if %s: got %v, want a conflict with the id %q", name, err, current)
+	}
+}
+
+// TestImportExpired: DynamoDB does not remove a version by itself that expired long ago
+// before the next one comes.
+func TestImportExpired(t *testing.T) {
+	credentials(t)
+	_, _, b := behind(t)
+	key := driver.Key{Namespace: "agents", Thread: "t"}
+	then := time.Now().UTC().Truncate(time.Microsecond).AddDate(-1, 0, 0)
+	for version := int64(1); version <= 2; version++ {
+		cp := driver.Checkpoint{Payload: []byte("1"), Info: driver.Info{
+			Key: key, ID: fmt.Sprint("id", version), Version: version, Encoding: "bytes", Size: 1, CreatedAt: then, SavedAt: then}}
+		if version == 1 {
+			cp.ExpiresAt = then.Add(time.Hour)
+		}
+		if err := b.(driver.Importer).Import(t.Context(), driver.ImportRequest{Checkpoint: cp, Now: then, Keep: 5}); err != nil {
+			t.Fatal(err)
+		}
+		a, err := inside(t, b).get(t.Context(), headKey(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &reader{a: a}
+		if ttl := r.number("ttl"); version == 1 && ttl < time.Now().Add(ttlGrace-time.Minute).Unix() || version == 2 && ttl != 0 {
+			t.Errorf("after version %d the time to live is %d, now is %d", version, ttl, time.Now().Unix())
+		}
+	}
+	if got := versionsOf(t, b, "t"); fmt.Sprint(got) != "[2 1]" {
+		t.Errorf("versions %d, want 2 and 1", got)
 	}
 }
 

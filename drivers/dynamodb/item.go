@@ -130,12 +130,18 @@ func checkpointAttributes(i *item) attributes {
 const ttlGrace = time.Hour
 
 // ttl is when DynamoDB may remove a head by itself, in seconds. One that has
-// other items is left to Purge, which removes them too.
+// other items is left to Purge, which removes them too. One that is expired when it
+// is written stays as long: it may be an older version of a thread that is being
+// imported, and the next one is on its way.
 func (i *item) ttl() types.AttributeValue {
 	if i.ExpiresAt.IsZero() || !i.childless() {
 		return nil
 	}
-	return num(i.ExpiresAt.Add(ttlGrace).Unix() + 1)
+	over := i.ExpiresAt
+	if now := time.Now(); over.Before(now) {
+		over = now
+	}
+	return num(over.Add(ttlGrace).Unix() + 1)
 }
 
 // head returns the whole item of a thread's head. The payload of a patch is in the
