@@ -246,9 +246,10 @@ func unchanged(old *item) (*string, map[string]string, attributes) {
 		condition = "#id = :id AND #rewrite = :rewrite"
 		values[":rewrite"] = str(old.rewrite)
 	}
-	if old.life != "" { // a head; an id alone may be saved again in another life
-		condition += " AND #life = :life"
+	if old.life != "" { // a head; an id alone may be saved again, in another life or when it is kept no more
+		condition += " AND #life = :life AND #version = :version"
 		names["#life"], values[":life"] = "life", str(old.life)
+		names["#version"], values[":version"] = "version", num(old.Version)
 	}
 	return &condition, names, values
 }

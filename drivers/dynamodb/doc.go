@@ -82,8 +82,8 @@
 // An expired thread is absent from that moment on, whether DynamoDB has removed
 // it or not. Heads without further items carry ttl, an hour after their expiry, or
 // after they were written if that was later, and DynamoDB removes them in its own
-// time. Threads with a history or with parts are left to [checkpoint.Store.Purge], which removes all their items:
-// run it daily.
+// time. Threads with a history or with parts are left to
+// [checkpoint.Store.Purge], which removes all their items: run it daily.
 //
 // # Permissions
 //

@@ -85,6 +85,20 @@ func TestKnownHead(t *testing.T) {
 	}
 }
 
+// TestKnownHeadOfAnotherVersion: an id that was saved again, when it was no longer kept,
+// does not make a later version the one that the handle remembers.
+func TestKnownHeadOfAnotherVersion(t *testing.T) {
+	credentials(t)
+	b, _, other := behind(t)
+	req := request("t", "state", 1)
+	mustSave(t, b, req)
+	mustSave(t, other, request("t", "another", 1))
+	mustSave(t, other, req)
+	if info := mustSave(t, b, request("t", "next", 1)); info.Version != 4 {
+		t.Errorf("the save after version 3 is version %d", info.Version)
+	}
+}
+
 // TestHeadMemoryIsBounded: the memory keeps to its bytes and forgets what was used
 // least.
 func TestHeadMemoryIsBounded(t *testing.T) {

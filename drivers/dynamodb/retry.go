@@ -78,8 +78,8 @@ const lostAnswers = 2
 // onceOn sends a write on condition that an item is as it was read, which only one of
 // several attempts can meet, so that it is sent again where its answer was lost. If the
 // condition does not hold then, an earlier attempt may have been applied: the error is
-// the lost answer's. What nobody has named, no item or another program's, may be there
-// again after an attempt was applied: that is sent once.
+// the lost answer's. No item, or another program's, may be there again after an attempt
+// was applied: a write on condition of that is sent once.
 func (op *operation) onceOn(ctx context.Context, old *item, send func(context.Context, func(*dynamodb.Options)) error) error {
 	if old == nil || old.legacy {
 		return op.once(ctx, send)
