@@ -121,6 +121,8 @@ var brokenOptional = []brokenBackend{
 				return err
 			}
 		})},
+	{name: "Import takes no notice of its condition", fails: "Raw/Import/Condition", only: []string{"Raw/Import/Condition"},
+		fault: importing(func(f *faulty, req *driver.ImportRequest) { req.Match = driver.Match{} })},
 	{name: "Import over a gap renumbers", fails: "Raw/Import/Gap",
 		fault: each(func(f *faulty) {
 			f.importing = func(ctx context.Context, req driver.ImportRequest) error {

@@ -215,7 +215,7 @@ func (h *handle) Import(ctx context.Context, req driver.ImportRequest) error {
 	}
 	h.writes(req.Key, req.ExpiresAt)
 	err := i.Import(ctx, req)
-	h.t.called("Import({%s keep=%d now=%s}) = %v", show(req.Info), req.Keep, clock(req.Now), err)
+	h.t.called("Import({%s keep=%d%s now=%s}) = %v", show(req.Info), req.Keep, showMatch(req.Match), clock(req.Now), err)
 	return err
 }
 

@@ -19,6 +19,8 @@ func importCases() []testCase {
 			rule: 3, text: "Import of a version that is there under the same id returns nil and changes nothing."},
 		{name: "Raw/Import/NotOver", needs: "Importer", run: importNotOver,
 			rule: 4, text: "Import is ErrConflict and changes nothing when the live thread has the same or a higher version."},
+		{name: "Raw/Import/Condition", needs: "Importer", run: importCondition,
+			rule: 4, text: "Import whose condition the live thread does not meet is ErrConflict and changes nothing; what is there already is none."},
 		{name: "Raw/Import/Gap", needs: "Importer", run: importGap,
 			rule: 6, text: "Versions that a gap would separate from the imported one are dropped."},
 		{name: "Raw/Import/ExpiredLife", needs: "Importer", run: importExpiredLife,
@@ -163,6 +165,52 @@ func importNotOver(t *trial) {
 	if err := b.Import(t.ctx, req); !errors.Is(err, driver.ErrConflict) {
 		t.Errorf("Import of version 4 with the id of version 5: error %v, want ErrConflict", err)
 	}
+}
+
+func importCondition(t *trial) {
+	b := t.open()
+	refused := func(req driver.ImportRequest, want driver.Info) {
+		err := b.Import(t.ctx, req)
+		conflict, ok := errors.AsType[*driver.ConflictError](err)
+		if !ok {
+			t.Fatalf("Import of version %d of %q with Match %+v: error %v, want a *driver.ConflictError", req.Version, req.Thread, req.Match, err)
+		}
+		t.same(fmt.Sprintf("ConflictError.Current of an Import with Match %+v", req.Match), conflict.Current, want)
+	}
+	saved := t.grow(b, "thread", 2, 5)
+	next := t.importRequest("thread", 3)
+	for _, next.Match = range []driver.Match{{ID: saved[0].ID}, {ID: next.ID}, {Version: 1}, {Version: 3}, {Absent: true}} {
+		refused(next, saved[1])
+		t.versions(b, "thread", 2, 1)
+	}
+	for _, match := range []driver.Match{{ID: saved[1].ID}, {Version: 3}, {Exists: true}} {
+		next.Match = match
+		t.importOne(b, next)
+		next.Match = driver.Match{ID: "never-there"}
+		t.importOne(b, next) // is there already
+		next = t.importRequest("thread", next.Version+1)
+	}
+	t.versions(b, "thread", down(5, 1)...)
+
+	absent := t.importRequest("absent", 3)
+	for _, absent.Match = range []driver.Match{{ID: "never-there"}, {Version: 2}, {Exists: true}} {
+		refused(absent, driver.Info{})
+		t.missing(b, "absent", 0, t.now)
+	}
+	absent.Match = driver.Match{Absent: true}
+	t.importOne(b, absent)
+	t.versions(b, "absent", 3)
+
+	// It is by the request's clock that a thread is there.
+	first := t.importRequest("expired", 1)
+	first.ExpiresAt = t.now.Add(-time.Hour)
+	t.importOne(b, first)
+	second := t.importRequest("expired", 2)
+	second.Match.ID = first.ID
+	refused(second, driver.Info{})
+	second.Now = first.ExpiresAt.Add(-time.Microsecond)
+	t.importOne(b, second)
+	t.versions(b, "expired", 2, 1)
 }
 
 func importGap(t *trial) {

@@ -423,6 +423,8 @@ func (b *reader) Import(ctx context.Context, req driver.ImportRequest) error {
 			return nil
 		case last.Version >= req.Version:
 			return &driver.ConflictError{Current: last}
+		case !req.Match.Holds(last):
+			return &driver.ConflictError{Current: last}
 		case last.Version > 0 && last.Version == req.Version-1:
 			life = rows[0].life
 		default: // absent, or separated by a gap

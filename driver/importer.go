@@ -21,6 +21,10 @@ type Importer interface {
 	// and not be mixed in. Kept versions that a gap would separate from the
 	// imported one MUST be dropped, and so MUST those beyond req.Keep.
 	//
+	// Otherwise ErrConflict (as a *ConflictError) when req.Match does not hold, and
+	// then nothing has changed. It is decided as that of a save is: by the live
+	// thread, in the same step as the write.
+	//
 	// An imported checkpoint that has expired by req.Now is invisible, like any
 	// other.
 	Import(ctx context.Context, req ImportRequest) error
@@ -29,6 +33,7 @@ type Importer interface {
 // An ImportRequest asks for one checkpoint to be taken over.
 type ImportRequest struct {
 	Checkpoint
-	Now  time.Time
-	Keep int // newest versions to keep, this one included; at least 1
+	Now   time.Time
+	Keep  int   // newest versions to keep, this one included; at least 1
+	Match Match // the zero value: unconditional
 }

@@ -16,7 +16,8 @@ func (op *operation) take(ctx context.Context, req driver.ImportRequest) error {
 	for attempt := 0; ; attempt++ {
 		next := &item{Info: req.Info, payload: req.Payload, life: rand.Text()}
 		next.Size, next.Base = len(req.Payload), 0
-		if old != nil && !old.Expired(req.Now) {
+		live := old != nil && !old.Expired(req.Now)
+		if live {
 			switch {
 			case req.Version == old.Version && req.ID == old.ID:
 				return nil
@@ -34,6 +35,9 @@ func (op *operation) take(ctx context.Context, req driver.ImportRequest) error {
 			case req.Version == old.Version+1:
 				next.life = old.life
 			}
+		}
+		if err := check(req.Match, old, live); err != nil {
+			return err
 		}
 		begun, err := op.replace(ctx, old, next, req.Keep)
 		if err != nil || begun == nil {

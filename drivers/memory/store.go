@@ -190,14 +190,21 @@ func (s *store) importCheckpoint(req driver.ImportRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.live(req.Key, req.Now)
+	if t != nil {
+		switch there := t.version(c.Version); {
+		case there != nil && there.ID == c.ID:
+			return nil
+		case t.latest().Version >= c.Version:
+			return &driver.ConflictError{Current: cloneInfo(t.latest().Info)}
+		}
+	}
+	if err := check(req.Match, t); err != nil {
+		return err
+	}
 	switch {
 	case t == nil:
 		t = new(thread)
 		s.put(req.Key, t)
-	case t.version(c.Version) != nil && t.version(c.Version).ID == c.ID:
-		return nil
-	case t.latest().Version >= c.Version:
-		return &driver.ConflictError{Current: cloneInfo(t.latest().Info)}
 	case t.latest().Version < c.Version-1:
 		t.versions, t.needed = nil, nil // a gap would separate them from c
 	}

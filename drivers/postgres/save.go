@@ -90,7 +90,7 @@ func (o operation) importCheckpoint(ctx context.Context, req driver.ImportReques
 		return []any{
 			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
-			false, false, nil, nil, req.Version, req.CreatedAt,
+			req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), req.Version, req.CreatedAt,
 			nil, nil, nil, nil, nil,
 		}
 	})

@@ -75,7 +75,7 @@ func (b *backend) importCheckpoint(ctx context.Context, req driver.ImportRequest
 	_, err := b.write(ctx, write{
 		key: req.Key, id: req.ID, payload: req.Payload, encoding: req.Encoding, metadata: req.Metadata,
 		now: req.Now, created: req.CreatedAt, saved: req.SavedAt, expires: req.ExpiresAt, keep: req.Keep,
-		version: strconv.FormatInt(req.Version, 10),
+		match: condition(req.Match), version: strconv.FormatInt(req.Version, 10),
 	})
 	return err
 }

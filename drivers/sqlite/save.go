@@ -147,6 +147,9 @@ func (tx *transaction) importCheckpoint(req driver.ImportRequest) error {
 		}
 		return tx.conflict(req.Key, h)
 	}
+	if !h.holds(req.Match) {
+		return tx.conflict(req.Key, h)
+	}
 	info := req.Info
 	info.Size, info.Base = len(req.Payload), 0
 	return tx.put(h, info, req.Payload, "", req.Keep)

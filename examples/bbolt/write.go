@@ -70,6 +70,13 @@ func (t tx) take(req driver.ImportRequest) error {
 		}
 		return err
 	}
+	var current driver.Info
+	if latest != nil {
+		current = latest.Info
+	}
+	if !req.Match.Holds(current) {
+		return conflict(latest)
+	}
 	info := req.Info
 	info.Base, info.Size = 0, len(req.Payload) // it is whole
 	return t.add(version{header{Info: info}, req.Payload}, latest, req.Keep)
