@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/names"
@@ -27,12 +28,23 @@ type CopyStats struct {
 	Bytes       int64 // bytes of the payloads written
 }
 
+func (s *CopyStats) add(more CopyStats) {
+	s.Threads += more.Threads
+	s.Checkpoints += more.Checkpoints
+	s.Skipped += more.Skipped
+	s.Bytes += more.Bytes
+}
+
 // Copy copies the threads of src's namespace to dst's. Checkpoints keep their
 // ids, versions, times, expiry and metadata; dst's own history setting holds.
 //
 // It never overwrites: a thread that dst has at the same or a higher version is
 // skipped, and one that dst has at a lower version is continued. So it can be
 // run again, after an interruption or to catch up, and does only what is left.
+//
+// Of one thread the versions are written one after the other. Where a [Store.Purge] of
+// dst removes it in between, which it does while the version that was written last has
+// expired, the thread is begun anew, and counted anew; ErrUnavailable after ten times.
 //
 // Payloads move as they are stored, and no key is needed for encrypted ones,
 // unless dst compresses or encrypts, or an encrypted payload changes its
@@ -79,17 +91,33 @@ func (c *copying) run(ctx context.Context) error {
 	return err
 }
 
+// copyAttempts is how often a thread is begun that is removed from dst while it is
+// copied.
+const copyAttempts = 10
+
 // thread copies what dst lacks of one thread.
 func (c *copying) thread(ctx context.Context, latest Info) error {
+	for range copyAttempts {
+		removed, err := c.versions(ctx, latest)
+		if !removed || err != nil {
+			return err
+		}
+	}
+	return c.dst.fail("copy", latest.Thread, errRemoved)
+}
+
+// versions copies what dst lacks of one thread, version by version, and reports
+// whether the thread has been removed from dst in between.
+func (c *copying) versions(ctx context.Context, latest Info) (removed bool, err error) {
 	first, err := c.first(ctx, latest)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if first > latest.Version {
 		c.count(CopyStats{Skipped: 1})
-		return nil
+		return false, nil
 	}
-	written := CopyStats{Threads: 1}
+	var written CopyStats
 	var prev Info // the version that was written last
 	for v := first; v <= latest.Version; v++ {
 		cp, err := c.src.fetch(ctx, latest.Thread, v, driver.Previous{})
@@ -97,23 +125,27 @@ func (c *copying) thread(ctx context.Context, latest Info) error {
 		case errors.Is(err, ErrNotFound) || err == nil && !cp.CreatedAt.Equal(latest.CreatedAt):
 			continue // trimmed, or deleted, since it was listed
 		case err != nil:
-			return c.src.fail("copy", latest.Thread, err)
+			return false, c.src.fail("copy", latest.Thread, err)
 		}
 		size, err := c.put(ctx, cp, prev)
-		if errors.Is(err, ErrConflict) {
-			if written.Threads == 1 {
+		switch {
+		case errors.Is(err, errRemoved):
+			c.count(CopyStats{Threads: -1, Checkpoints: -written.Checkpoints, Bytes: -written.Bytes})
+			return true, nil
+		case errors.Is(err, ErrConflict):
+			if written.Threads == 0 {
 				c.count(CopyStats{Skipped: 1})
 			}
-			return nil // another program saved to dst meanwhile
+			return false, nil // another program saved to dst meanwhile
+		case err != nil:
+			return false, err
 		}
-		if err != nil {
-			return err
-		}
-		written.Checkpoints, written.Bytes = 1, size
-		c.count(written)
-		written, prev = CopyStats{}, cp.Info
+		step := CopyStats{Threads: 1 - written.Threads, Checkpoints: 1, Bytes: size}
+		c.count(step)
+		written.add(step)
+		prev = cp.Info
 	}
-	return nil
+	return false, nil
 }
 
 // first returns the lowest version of a thread that is to be copied; one above
@@ -173,8 +205,12 @@ func (c *copying) put(ctx context.Context, cp driver.Checkpoint, prev Info) (int
 	return int64(len(p.data)), nil
 }
 
+// errRemoved is the error of a version that was to go on from one that is not there
+// any more.
+var errRemoved = fmt.Errorf("%w: the thread was removed between two of its versions, as a Purge does where the first of them has expired: copy or import again while nothing purges", ErrUnavailable)
+
 // putAfter hands the driver one checkpoint of a thread of which prev, or the zero
-// Info, was the last one handed over.
+// Info, was the last one handed over. It is errRemoved where that is gone.
 func (s *Store) putAfter(ctx context.Context, importer driver.Importer, cp driver.Checkpoint, prev Info) error {
 	now, err := s.begin(ctx)
 	if err != nil {
@@ -183,9 +219,13 @@ func (s *Store) putAfter(ctx context.Context, importer driver.Importer, cp drive
 	if prev.Expired(now) {
 		// What was recorded with an older version has no effect on the thread,
 		// and must not make it look like a former life.
-		now = prev.SavedAt
+		now = prev.ExpiresAt.Add(-time.Microsecond)
 	}
-	return importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: s.keep})
+	err = importer.Import(ctx, driver.ImportRequest{Checkpoint: cp, Now: now, Keep: s.keep, Match: driver.Match{ID: prev.ID}})
+	if conflict, ok := errors.AsType[*ConflictError](err); ok && prev.ID != "" && conflict.Current.Version == 0 {
+		return errRemoved
+	}
+	return err
 }
 
 // checkImport returns an error if a checkpoint that a driver returned is not one
@@ -209,10 +249,7 @@ func checkImport(cp driver.Checkpoint) error {
 func (c *copying) count(done CopyStats) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stats.Threads += done.Threads
-	c.stats.Checkpoints += done.Checkpoints
-	c.stats.Skipped += done.Skipped
-	c.stats.Bytes += done.Bytes
+	c.stats.add(done)
 	if c.opts.Progress != nil {
 		c.opts.Progress(c.stats)
 	}

@@ -323,3 +323,45 @@ func TestCopyChecksItsSource(t *testing.T) {
 		t.Errorf("Copy of a good one = %v", err)
 	}
 }
+
+// purged is a backend in which expired threads are purged before every import.
+type purged struct{ driver.Backend }
+
+func (p purged) Import(ctx context.Context, req driver.ImportRequest) error {
+	if _, err := p.Backend.(driver.Purger).Purge(ctx, req.Namespace, time.Now()); err != nil {
+		return err
+	}
+	return p.Backend.(driver.Importer).Import(ctx, req)
+}
+
+// TestCopyAlwaysPurged: where a thread is removed between two of its versions however
+// often it is begun, Copy and Import say so, and count nothing that is not there.
+func TestCopyAlwaysPurged(t *testing.T) {
+	t.Parallel()
+	now := time.Now().Add(-time.Hour)
+	clock, all := checkpoint.WithClock(func() time.Time { return now }), checkpoint.WithHistory(checkpoint.KeepAll)
+	from := memory.New()
+	src := checkpoint.New(from, clock, all)
+	for _, lifetime := range []time.Duration{time.Minute, 0} {
+		if _, err := src.Save(t.Context(), "thread", "state", checkpoint.ExpiresIn(lifetime)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	to := memory.New()
+	dst := checkpoint.New(purged{to}, all)
+	if stats, err := checkpoint.Copy(t.Context(), dst, src, checkpoint.CopyOptions{History: true}); !errors.Is(err, checkpoint.ErrUnavailable) || stats != (checkpoint.CopyStats{}) {
+		t.Errorf("Copy = %+v, %v, want ErrUnavailable and nothing copied", stats, err)
+	}
+	versions := contents(t, from, "agents", "agents")
+	slices.Reverse(versions) // the oldest first
+	if stats, err := checkpoint.Import(t.Context(), dst, given(nil, versions...)); !errors.Is(err, checkpoint.ErrUnavailable) {
+		t.Errorf("Import = %+v, %v, want ErrUnavailable", stats, err)
+	}
+	again := checkpoint.New(to, all)
+	if stats, err := checkpoint.Import(t.Context(), again, given(nil, versions...)); err != nil || stats.Checkpoints != 2 {
+		t.Errorf("Import again = %+v, %v, want both versions", stats, err)
+	}
+	if got := contents(t, to, "agents", "agents"); len(got) != 2 {
+		t.Errorf("after Import again there are %d versions, want 2", len(got))
+	}
+}

@@ -26,7 +26,9 @@ type ImportStats struct {
 // interruption and does only what is left: a thread that dst has at the same or a
 // higher version is skipped, and one that dst has at a lower version is continued.
 // A thread of which nothing but an expired checkpoint is left to write is left out.
-// The history setting of dst holds.
+// The history setting of dst holds. Where a [Store.Purge] of dst removes a thread between
+// two versions, which it does while the first of them has expired, the import ends with
+// ErrUnavailable, and nothing of that thread is there: run again it brings all of it.
 //
 // An error that checkpoints yields ends the import, after everything that came
 // before has been written, and is returned as it is. The stats count what was done
