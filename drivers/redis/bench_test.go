@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,4 +96,84 @@ func compare(b *testing.B, ours, floor func() error) {
 	b.ReportMetric(f, "floor-µs")
 	b.ReportMetric(o, "ours-µs")
 	b.ReportMetric(o/f, "ratio")
+}
+
+// BenchmarkShared measures 8 callers that share so many connections beside as many with
+// a bare client of a connection each, taking turns in blocks.
+func BenchmarkShared(b *testing.B) {
+	dsn := testserver.Redis(b)
+	options, err := redis.ParseURL(dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	options.ContextTimeoutEnabled = true
+	bare := redis.NewClient(options)
+	b.Cleanup(func() { bare.Close() })
+	const callers, calls = 8, 400
+	payload := agentstate.JSON(2<<10, 1)
+	block := func(op func(caller int) error) time.Duration {
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range callers {
+			wg.Go(func() {
+				for range calls {
+					if err := op(i); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return time.Since(start) / (callers * calls)
+	}
+	ctx := b.Context()
+	keys := make([]driver.Key, callers)
+	last := make([]string, callers)
+	for i := range keys {
+		keys[i] = driver.Key{Namespace: "bench", Thread: rand.Text()}
+	}
+	set := func(i int) error { return bare.Set(ctx, keys[i].Thread, payload, 0).Err() }
+	get := func(i int) error { return bare.Get(ctx, keys[i].Thread).Err() }
+	for _, size := range []int{1, 2, 4, 20} {
+		ours := openDSN(b, fmt.Sprintf("%s?pool_size=%d", dsn, size))
+		save := func(keep int, conditional bool) func(i int) error {
+			return func(i int) error {
+				req := driver.SaveRequest{Key: keys[i], ID: rand.Text(), Payload: payload, Encoding: "json", Now: time.Now(), Keep: keep}
+				if conditional {
+					req.Match.ID = last[i]
+				}
+				info, err := ours.Save(ctx, req)
+				last[i] = info.ID
+				return err
+			}
+		}
+		for _, c := range []struct {
+			name        string
+			ours, floor func(i int) error
+		}{
+			{"Save", save(1, false), set},
+			{"SaveMatch", save(1, true), set},
+			{"SaveHistory20", save(20, false), set},
+			{"Load", func(i int) error {
+				_, err := ours.Load(ctx, driver.LoadRequest{Key: keys[i], Now: time.Now()})
+				return err
+			}, get},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", c.name, size), func(b *testing.B) {
+				var times [2][]time.Duration
+				for range b.N {
+					times[0] = append(times[0], block(c.floor))
+					times[1] = append(times[1], block(c.ours))
+				}
+				slices.Sort(times[0])
+				slices.Sort(times[1])
+				f, o := times[0][len(times[0])/2], times[1][len(times[1])/2]
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(float64(f.Nanoseconds())/1000, "floor-µs")
+				b.ReportMetric(float64(o.Nanoseconds())/1000, "ours-µs")
+				b.ReportMetric(float64(o)/float64(f), "ratio")
+			})
+		}
+	}
 }

@@ -66,7 +66,7 @@ func (b *backend) deleteShard(ctx context.Context, req driver.DeletePrefixReques
 		if err := b.begin(ctx); err != nil {
 			return total, err
 		}
-		threads, err := b.texts(ctx, "zrangebylex", shard.index, from, to, "limit", 0, purgeBatch)
+		threads, err := b.texts(ctx, false, "zrangebylex", shard.index, from, to, "limit", 0, purgeBatch)
 		if err != nil || len(threads) == 0 {
 			return total, err
 		}
@@ -104,7 +104,7 @@ func (b *backend) purgeShard(ctx context.Context, namespace string, k int, now t
 		if err := b.begin(ctx); err != nil {
 			return total, err
 		}
-		threads, err := b.readBy(ctx, dueScript, []string{shard.expiry}, now.UnixMilli(), passed, purgeBatch)
+		threads, err := b.readBy(ctx, false, dueScript, []string{shard.expiry}, now.UnixMilli(), passed, purgeBatch)
 		if err != nil || len(threads) == 0 {
 			return total, err
 		}

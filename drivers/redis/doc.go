@@ -51,7 +51,10 @@
 //
 // A backend sends as many operations at once as pool_size allows connections, on
 // a cluster ten times as many; the others wait in their order, without a deadline
-// for as long as the server answers those before them.
+// for as long as the server answers those before them. Except on a cluster, saves
+// and loads of small states that wait travel together, up to 64 of them in one
+// request: with pool_size=1 or 2, many callers near a server have shorter times than
+// with a connection each.
 //
 // A replica is not read from either: the server is asked for its role on each new
 // connection, and on connections to a single server every two seconds beside a

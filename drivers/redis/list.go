@@ -128,7 +128,7 @@ func (b *backend) history(ctx context.Context, req driver.HistoryRequest, yield 
 		if req.Limit > 0 {
 			want = min(page, req.Limit-yielded)
 		}
-		lines, err := b.readBy(ctx, historyScript, b.layout.thread(req.Key)[:2], before, want, of.latest.Version)
+		lines, err := b.readBy(ctx, false, historyScript, b.layout.thread(req.Key)[:2], before, want, of.latest.Version)
 		if err != nil {
 			return b.report(ctx, err)
 		}
@@ -170,7 +170,7 @@ func (b *backend) namespaces(ctx context.Context, yield func(string, error) bool
 		if err := b.begin(ctx); err != nil {
 			return err
 		}
-		found, err := b.texts(ctx, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
+		found, err := b.texts(ctx, false, "zrangebylex", b.layout.namespaces(), from, "+", "limit", 0, page)
 		if err != nil {
 			return b.report(ctx, err)
 		}

@@ -25,6 +25,7 @@ func (b *backend) load(ctx context.Context, req driver.LoadRequest) (driver.Chec
 		return driver.Checkpoint{}, b.report(ctx, err)
 	}
 	cp, err := checkpointOf(req, reply)
+	b.learnSize(reply)
 	switch {
 	case cp.Base == 0:
 	case len(cp.Links) > 0 && len(cp.Links[0].Payload) > throughScript:
@@ -75,7 +76,7 @@ func (b *backend) readVersion(ctx context.Context, req driver.LoadRequest) ([]st
 	}
 	run := func(largest int) ([]string, error) {
 		list := b.layout.list(req.Namespace, req.Thread)
-		return b.readBy(ctx, versionScript, []string{list}, req.Version, driver.MaxChain, id, digest, largest)
+		return b.readBy(ctx, b.expectsSmall(), versionScript, []string{list}, req.Version, driver.MaxChain, id, digest, largest)
 	}
 	reply, err := run(throughScript)
 	if err != nil || len(reply) != 2 {
@@ -125,7 +126,7 @@ func (b *backend) readChain(ctx context.Context, req driver.LoadRequest, line st
 // readRange reads payload and info of so many versions, newest first, down from the one
 // that is so many below the latest.
 func (b *backend) readRange(ctx context.Context, key driver.Key, below, versions int64) ([]string, error) {
-	return b.texts(ctx, "lrange", b.layout.list(key.Namespace, key.Thread), 2*below, 2*(below+versions)-1)
+	return b.texts(ctx, versions == 1 && b.expectsSmall(), "lrange", b.layout.list(key.Namespace, key.Thread), 2*below, 2*(below+versions)-1)
 }
 
 // expected is how many loads of the latest version go by the script after one that
@@ -140,6 +141,29 @@ func (b *backend) expectChains() { b.chains.Store(expected) }
 func (b *backend) expectsChain() bool {
 	n := b.chains.Load()
 	return n > 0 && b.chains.Add(-1) >= 0
+}
+
+// smallState is how large what a load brings is at most, so that it may travel with
+// others.
+const smallState = 32 << 10
+
+// learnSize keeps loads from travelling together after one that brought much: those
+// that come with it would have to wait for all of it.
+func (b *backend) learnSize(reply []string) {
+	size := 0
+	for _, s := range reply {
+		size += len(s)
+	}
+	if size > smallState {
+		b.large.Store(maxBatch)
+	}
+}
+
+// expectsSmall reports whether what a load brings is likely to be small, as it was the
+// last times.
+func (b *backend) expectsSmall() bool {
+	n := b.large.Load()
+	return n <= 0 || b.large.Add(-1) < 0
 }
 
 // checkpointOf reads the answer of version.lua: the info of the latest version, the
@@ -205,7 +229,7 @@ func bytesOf(s string) []byte {
 
 // find looks for a version by its id.
 func (b *backend) find(ctx context.Context, req driver.FindRequest) (driver.Info, error) {
-	lines, err := b.readBy(ctx, findScript, b.layout.thread(req.Key)[:2], escape(req.ID))
+	lines, err := b.readBy(ctx, false, findScript, b.layout.thread(req.Key)[:2], escape(req.ID))
 	if err != nil {
 		return driver.Info{}, b.report(ctx, err)
 	}

@@ -97,6 +97,9 @@ type backend struct {
 	told     sync.Map    // digests of the scripts that were sent with their source
 
 	chains atomic.Int32 // how many of the next loads are to expect a patch
+	large  atomic.Int32 // how many of the next loads are to expect a large state
+
+	batches batches
 }
 
 var (

@@ -32,15 +32,36 @@ const (
 //
 // go-redis repeats nothing by itself, see script.go.
 func do[T any](ctx context.Context, b *backend, again func() bool, f func(context.Context) (T, error)) (T, error) {
-	start, err := b.enter(ctx)
-	if err != nil {
-		var none T
-		return none, err
-	}
-	answered := false
-	defer func() { b.leave(answered) }()
+	return doBy(ctx, b, false, again, func(ctx context.Context, _ sender) (T, error) { return f(ctx) })
+}
+
+// doBy is do for an f that sends by a sender. If small, the commands and their answers
+// are small, and travel with those of other callers where all connections are in use.
+// What has to be repeated after that has a connection of its own.
+func doBy[T any](ctx context.Context, b *backend, small bool, again func() bool, f func(context.Context, sender) (T, error)) (T, error) {
+	start := time.Now()
+	small = small && b.batched()
+	entered, answered := small && b.enterAlone(), false
+	defer func() {
+		if entered {
+			b.leave(answered)
+		}
+	}()
 	for n := 0; ; n++ {
-		found, err := attempt(ctx, b, start, n, f)
+		var found T
+		var err error
+		if n == 0 && small && !entered {
+			found, err = f(ctx, b.join)
+			start = b.patientFrom(start)
+		} else {
+			if !entered {
+				if start, err = b.enter(ctx, start); err != nil {
+					return found, err
+				}
+				entered = true
+			}
+			found, err = attempt(ctx, b, start, n, func(ctx context.Context) (T, error) { return f(ctx, b.client.Process) })
+		}
 		if err == nil {
 			answered = true
 			return found, nil
@@ -65,24 +86,30 @@ func do[T any](ctx context.Context, b *backend, again func() bool, f func(contex
 }
 
 // enter waits for a place in the queue, which bounds what is sent to the server
-// at once, and returns the time from which on the operation's patience counts: a
-// queue that moves is no server that does not answer. A place is kept until the
-// operation is over, so that repetitions add nothing to the load.
-func (b *backend) enter(ctx context.Context) (start time.Time, err error) {
-	start = time.Now()
+// at once, and returns the time from which on the patience of an operation that came
+// at the time given counts: a queue that moves is no server that does not answer. A
+// place is kept until the operation is over, so that repetitions add nothing to the
+// load.
+func (b *backend) enter(ctx context.Context, came time.Time) (start time.Time, err error) {
 	switch err := b.queue.Enter(ctx); err {
 	case nil:
+		return b.patientFrom(came), nil
 	case backends.ErrQueueClosed:
-		return start, driver.ErrClosed
+		return came, driver.ErrClosed
 	case backends.ErrStuck:
-		return start, fmt.Errorf("%w: the server answers none of the operations before this one", driver.ErrUnavailable)
+		return came, fmt.Errorf("%w: the server answers none of the operations before this one", driver.ErrUnavailable)
 	default:
-		return start, err
+		return came, err
 	}
-	if moved := time.Unix(0, b.moved.Load()); moved.After(start) {
-		start = moved
+}
+
+// patientFrom returns the time from which on the patience of an operation counts that
+// came at the time given.
+func (b *backend) patientFrom(came time.Time) time.Time {
+	if moved := time.Unix(0, b.moved.Load()); moved.After(came) {
+		return moved
 	}
-	return start, nil
+	return came
 }
 
 func (b *backend) leave(answered bool) {

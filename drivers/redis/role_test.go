@@ -143,9 +143,9 @@ func TestServerEndsIdleConnections(t *testing.T) {
 	}
 }
 
-func await(t *testing.T, done func() bool) {
+func await(t testing.TB, done func() bool) {
 	t.Helper()
-	for begin := time.Now(); !done(); {
+	for begin := time.Now(); !done(); time.Sleep(time.Millisecond) {
 		if time.Since(begin) > 30*time.Second {
 			t.Fatal("it does not come about")
 		}

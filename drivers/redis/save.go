@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -122,15 +121,13 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 		return !lost || w.repeatable()
 	}
 	keys, argv := b.layout.thread(w.key), w.argv(rest)
-	var start atomic.Int64
-	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
-		start.CompareAndSwap(0, time.Now().UnixNano())
+	reply, err := doBy(ctx, b, len(payload) <= throughLua, again, func(ctx context.Context, send sender) (string, error) {
 		sent.written.Store(false)
-		return b.runSave(ctx, keys, argv, sent)
+		return b.runSave(ctx, send, keys, argv, sent)
 	})
 	switch {
 	case err != nil && b.inDoubt(ctx, err, sent):
-		until := time.Unix(0, start.Load()).Add(patience)
+		until := time.Unix(0, sent.first.Load()).Add(patience)
 		if info, ok := b.lookUp(ctx, until, w.key, w.id); ok {
 			return info, nil
 		}
@@ -157,15 +154,18 @@ func (w write) argv(rest string) []any {
 	}
 }
 
-// runSave sends the payload and the script in one round trip and returns the
-// script's answer.
-func (b *backend) runSave(ctx context.Context, keys []string, argv []any, payload *blob) (string, error) {
+// runSave sends the payload and the script in one round trip, by send if that is one
+// command, and returns the script's answer.
+func (b *backend) runSave(ctx context.Context, send sender, keys []string, argv []any, payload *blob) (string, error) {
 	if len(payload.data) <= throughLua {
 		argv = append(slices.Clip(argv), payload)
-		cmd, err := process(ctx, b, saveScript, b.client.Process, func(bySource bool) onceString {
+		cmd, err := process(ctx, b, saveScript, send, func(bySource bool) onceString {
 			return stringOf(ctx, saveScript.args(bySource, false, keys, argv...)...)
 		})
-		return cmd.Val(), err
+		if err != nil {
+			return "", err
+		}
+		return cmd.Val(), nil
 	}
 	_, told := b.told.Load(saveScript.digest)
 	answer, err := b.pushBeside(ctx, !told, keys, argv, payload)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -54,12 +55,14 @@ func anyOf(ctx context.Context, args ...any) onceAny {
 // prints without its content.
 type blob struct {
 	data    []byte
-	written atomic.Bool
+	written atomic.Bool  // in this attempt
+	first   atomic.Int64 // when it was first written, in nanoseconds since 1970
 }
 
 // MarshalBinary implements encoding.BinaryMarshaler. go-redis calls it when it
 // writes the command, and copies nothing.
 func (b *blob) MarshalBinary() ([]byte, error) {
+	b.first.CompareAndSwap(0, time.Now().UnixNano())
 	b.written.Store(true)
 	return b.data, nil
 }
@@ -136,10 +139,9 @@ func (s script) args(bySource, readOnly bool, keys []string, argv ...any) []any 
 	return append(all, argv...)
 }
 
-// process runs the script command that build builds by send, the client's Process
-// mostly: with the source the first time, and later when the server does not know
+// process runs the script command that build builds by send: with the source the first time, and later when the server does not know
 // the digest.
-func process[C redis.Cmder](ctx context.Context, b *backend, s script, send func(context.Context, redis.Cmder) error, build func(bySource bool) C) (C, error) {
+func process[C redis.Cmder](ctx context.Context, b *backend, s script, send sender, build func(bySource bool) C) (C, error) {
 	_, told := b.told.Load(s.digest)
 	cmd := build(!told)
 	err := send(ctx, cmd)
@@ -163,30 +165,35 @@ func (b *backend) text(ctx context.Context, args ...any) (string, error) {
 	})
 }
 
-// texts runs a command that reads an array of strings.
-func (b *backend) texts(ctx context.Context, args ...any) ([]string, error) {
-	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
+// texts runs a command that reads an array of strings, a small one if small.
+func (b *backend) texts(ctx context.Context, small bool, args ...any) ([]string, error) {
+	return doBy(ctx, b, small, always, func(ctx context.Context, send sender) ([]string, error) {
 		cmd := stringsOf(ctx, args...)
-		err := b.client.Process(ctx, cmd)
-		return cmd.Val(), err
+		if err := send(ctx, cmd); err != nil {
+			return nil, err
+		}
+		return cmd.Val(), nil
 	})
 }
 
-// readBy runs a script that reads an array of strings.
-func (b *backend) readBy(ctx context.Context, s script, keys []string, argv ...any) ([]string, error) {
-	return do(ctx, b, always, func(ctx context.Context) ([]string, error) {
+// readBy runs a script that reads an array of strings, a small one if small.
+func (b *backend) readBy(ctx context.Context, small bool, s script, keys []string, argv ...any) ([]string, error) {
+	return doBy(ctx, b, small, always, func(ctx context.Context, send sender) ([]string, error) {
 		// TIME is no command of a script that only reads, to some servers.
 		readOnly := s != dueScript && !b.old.Load()
-		cmd, err := process(ctx, b, s, b.client.Process, func(bySource bool) onceStrings {
+		cmd, err := process(ctx, b, s, send, func(bySource bool) onceStrings {
 			return stringsOf(ctx, s.args(bySource, readOnly, keys, argv...)...)
 		})
 		if readOnly && unknownCommand(err) {
 			b.old.Store(true)
-			cmd, err = process(ctx, b, s, b.client.Process, func(bySource bool) onceStrings {
+			cmd, err = process(ctx, b, s, send, func(bySource bool) onceStrings {
 				return stringsOf(ctx, s.args(bySource, false, keys, argv...)...)
 			})
 		}
-		return cmd.Val(), err
+		if err != nil {
+			return nil, err
+		}
+		return cmd.Val(), nil
 	})
 }
 

@@ -62,7 +62,7 @@ func (b *backend) versionsPage(ctx context.Context, req driver.VersionsRequest, 
 	if req.Newest {
 		newest = 1
 	}
-	reply, err := b.readBy(ctx, versionsScript, b.layout.thread(req.Key)[:2],
+	reply, err := b.readBy(ctx, false, versionsScript, b.layout.thread(req.Key)[:2],
 		req.From, req.To, newest, limit, driver.VersionsBytes, anchor)
 	if err != nil || len(reply) == 0 {
 		return versionsPage{}, err

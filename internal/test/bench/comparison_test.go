@@ -121,6 +121,22 @@ func compareSize(t *testing.T, s *subject, size int) (all []result) {
 			}
 		}
 	}
+	if s.narrow == nil || size > 2<<10 {
+		return all
+	}
+	one.b = s.narrow // saveOne saves there now
+	for _, c := range []struct {
+		name        string
+		ours, floor operation
+	}{
+		{"save, one connection", saveOne, floorSave},
+		{"load, one connection", func(ctx context.Context, caller, i int) error {
+			_, err := load(ctx, s.narrow, thread("load", size, caller, i%loaded))
+			return err
+		}, floorLoad},
+	} {
+		all = append(all, compare(t, c.name, size, 8, *length, c.ours, c.floor))
+	}
 	return all
 }
 

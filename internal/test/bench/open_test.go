@@ -117,6 +117,9 @@ func openRedis(t *testing.T, p purpose) *subject {
 	}
 	s.written = func(ctx context.Context) (int64, error) { return info(ctx, "stats", "total_net_input_bytes") }
 	s = open(t, s, redis.Driver{}, url)
+	s.narrow, err = redis.Driver{}.Open(url + "?pool_size=1")
+	require(t, err)
+	t.Cleanup(func() { s.narrow.Close() })
 	empty, err := info(t.Context(), "memory", "used_memory_dataset")
 	require(t, err)
 	s.stored = func(ctx context.Context) (int64, error) {

@@ -16,6 +16,7 @@ type subject struct {
 	name     string
 	versions string // of the server and the client
 	backend  driver.Backend
+	narrow   driver.Backend // with one connection that all callers share; nil where nothing is shared
 	bare     bareclient.Client
 	sizes    []int
 	note     string // what explains the figures

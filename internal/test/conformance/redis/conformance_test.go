@@ -145,7 +145,7 @@ func TestConformance(t *testing.T) {
 		more        func(t *testing.T, server string) checkpointtest.Option
 	}{
 		{"Single", testserver.Redis, "", dsn, "redis://" + silent.Addr().String(), counting},
-		{"SingleSharded", testserver.Redis, "?prefix=sharded:&shards=7", dsn, "redis://" + refusing.Addr().String(), lists},
+		{"SingleSharded", testserver.Redis, "?prefix=sharded:&shards=7&pool_size=2", dsn, "redis://" + refusing.Addr().String(), lists},
 		{"SingleClient", testserver.Redis, "", client, "redis://" + refusing.Addr().String(), clients},
 		{"Sentinel", testserver.RedisSentinel, "", dsn, "redis+sentinel://" + silent.Addr().String() + "?master_name=main&dial_timeout=1s", clients},
 		{"Cluster", testserver.RedisCluster, "", dsn, "redis+cluster://" + silent.Addr().String() + "?read_timeout=500ms", counting},
