@@ -185,7 +185,7 @@ func TestVersionsAreBoundInBytes(t *testing.T) {
 		size, count int
 		trips       int64
 	}{
-		{16 << 20, 5, 3},
+		{driver.VersionsBytes + 1<<20, 5, 3},
 		{1 << 20, 20, 3},
 		{driver.VersionsBytes / 4, 8, 2},
 	} {
