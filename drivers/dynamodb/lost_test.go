@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -11,7 +12,8 @@ import (
 
 // TestLost: what replaces or removes an item that the handle has read is sent again
 // where its request or its answer was lost, and applied once. Where somebody else has
-// changed the thread before that, nobody can tell, and what he did stays.
+// changed the thread before that, nobody can tell, and what he did stays, also a save
+// with the id that the thread had.
 func TestLost(t *testing.T) {
 	credentials(t)
 	b, proxy, direct := behind(t)
@@ -48,7 +50,7 @@ func TestLost(t *testing.T) {
 			return b.Delete(t.Context(), driver.DeleteRequest{Key: last.Key, Match: driver.Match{ID: last.ID}, Now: testNow})
 		}, "", false},
 	} {
-		for _, lost := range []string{"requests", "answer", "answer before another's save"} {
+		for _, lost := range []string{"requests", "answer", "answer before another's save", "answer before its id is saved again"} {
 			thread := fmt.Sprint(op.name, ", ", lost)
 			for _, payload := range []string{"first", "second"} {
 				req := request(thread, payload, op.keep)
@@ -60,6 +62,7 @@ func TestLost(t *testing.T) {
 				t.Fatal(err)
 			}
 			attempts, want := 0, op.want
+			again := strings.HasSuffix(lost, "saved again")
 			switch lost {
 			case "requests":
 				proxy.CutRequestMatching(2, func(r []byte) bool { attempts++; return commits(r) })
@@ -72,7 +75,18 @@ func TestLost(t *testing.T) {
 						return false
 					}
 					if attempts++; attempts == 2 {
-						mustSave(t, direct, request(thread, want, op.keep))
+						req := request(thread, want, op.keep)
+						if again {
+							req.ID = cp.ID
+							if op.keep > 1 { // where it is still kept
+								if err := direct.Delete(t.Context(), driver.DeleteRequest{Key: cp.Key, Now: testNow}); err != nil {
+									t.Error(err)
+								}
+							}
+						}
+						if _, err := direct.Save(t.Context(), req); err != nil {
+							t.Error(err)
+						}
 					}
 					return attempts == 1
 				})
@@ -80,7 +94,11 @@ func TestLost(t *testing.T) {
 			info = driver.Info{}
 			did := op.do(thread, cp.Info)
 			proxy.Heal()
-			if certain := lost == "requests" || op.sure && (lost == "answer" || op.keep > 1); certain != (did == nil) || did != nil && !errors.Is(did, driver.ErrUnavailable) {
+			recognised := lost == "answer" || op.keep > 1
+			if again {
+				recognised = op.name == "patch" // as a transaction, by DynamoDB itself
+			}
+			if certain := lost == "requests" || op.sure && recognised; certain != (did == nil) || did != nil && !errors.Is(did, driver.ErrUnavailable) {
 				t.Errorf("%s: %v", thread, did)
 			}
 			after, err := loadThread(t.Context(), direct, thread)

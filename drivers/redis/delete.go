@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -10,18 +9,13 @@ import (
 )
 
 // remove deletes a thread, if the condition holds. It is sent once: a second
-// attempt could remove a thread that was created after the first. A deletion on
-// condition of an id is the exception, as a save is.
+// attempt could remove a thread that was created after the first, also with the id
+// that it asks for.
 func (b *backend) remove(ctx context.Context, req driver.DeleteRequest) error {
 	keys := b.layout.thread(req.Key)
 	match := condition(req.Match)
 	sent := &blob{data: []byte(req.Key.Thread)}
-	lost := false
-	again := func() bool {
-		lost = lost || !sent.unsent()
-		return !lost || repeatable(match)
-	}
-	reply, err := do(ctx, b, again, func(ctx context.Context) (string, error) {
+	reply, err := do(ctx, b, sent.unsent, func(ctx context.Context) (string, error) {
 		sent.written.Store(false)
 		cmd, err := process(ctx, b, deleteScript, b.client.Process, func(bySource bool) onceString {
 			return stringOf(ctx, deleteScript.args(bySource, false, keys[:4], sent, match, req.Now.UnixMicro())...)
@@ -36,8 +30,6 @@ func (b *backend) remove(ctx context.Context, req driver.DeleteRequest) error {
 		return b.report(ctx, err)
 	case err != nil:
 		return b.report(ctx, err)
-	case lost && strings.HasPrefix(reply, "!"):
-		return errOvertaken // by this deletion itself, or another writer
 	}
 	_, err = verdictOf(req.Key, reply)
 	return err

@@ -158,7 +158,8 @@
 // When a connection fails after a save was sent, nobody knows whether it was
 // applied, and it may yet be. The driver does not send it again; it looks for
 // the id among the thread's versions and reports success if it is there, and
-// ErrUnavailable if not. A save on condition of an id is sent again, as it can
-// hold only once. Commands that the server has refused for the moment
-// (failover, loading, a slot on its way) are repeated for up to 7 seconds.
+// ErrUnavailable if not. That holds for a save on condition of an id too, for
+// another caller may save with that id anew when it is not kept any more. Commands
+// that the server has refused for the moment (failover, loading, a slot on its
+// way) are repeated for up to 7 seconds.
 package redis

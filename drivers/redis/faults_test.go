@@ -132,9 +132,8 @@ func TestLostReplyOvertaken(t *testing.T) {
 	}
 }
 
-// TestLostRequest cuts the connection before a save arrives. An unconditional
-// save is not tried again, for the first attempt might still arrive; one on
-// condition of an id is.
+// TestLostRequest cuts the connection before a save arrives. It is not tried again,
+// whatever its condition, for the first attempt might still arrive.
 func TestLostRequest(t *testing.T) {
 	t.Parallel()
 	for name, payload := range sizes {
@@ -143,57 +142,86 @@ func TestLostRequest(t *testing.T) {
 			b, proxy := through(t, testserver.Redis(t), "")
 			key := driver.Key{Namespace: namespace(), Thread: "thread"}
 			first := mustSave(t, b, request(key, payload))
-			req := request(key, payload)
-			proxy.CutRequestMatching(1, saving(req.ID))
-			if info, err := b.Save(t.Context(), req); !errors.Is(err, driver.ErrUnavailable) || info.ID != req.ID {
-				t.Errorf("Save whose request was lost = %+v, %v, want ErrUnavailable and the id", info, err)
+			for _, match := range []driver.Match{{}, {ID: first.ID}, {Version: 1}} {
+				req := request(key, payload)
+				req.Match = match
+				proxy.CutRequestMatching(1, saving(req.ID))
+				if info, err := b.Save(t.Context(), req); !errors.Is(err, driver.ErrUnavailable) || info.ID != req.ID {
+					t.Errorf("Save with Match %+v whose request was lost = %+v, %v, want ErrUnavailable and the id", match, info, err)
+				}
 			}
-			req = request(key, payload)
-			req.Match.ID = first.ID
-			proxy.CutRequestMatching(1, saving(req.ID))
-			if info, err := b.Save(t.Context(), req); err != nil || info.Version != 2 {
-				t.Errorf("Save on condition whose request was lost = %+v, %v, want version 2", info, err)
+			if got := mustLoad(t, b, key); got.ID != first.ID {
+				t.Errorf("Load = version %d, want 1", got.Version)
 			}
 		})
 	}
 }
 
-// TestRepeatedConditionalSaveOvertaken loses the reply of a save on condition,
-// and lets others drop its version before it is tried again: the conflict it
-// meets may be of its own making, so it is reported as not known.
-func TestRepeatedConditionalSaveOvertaken(t *testing.T) {
+// TestLostReplyIDSavedAgain loses the reply of a write on condition of an id, and lets
+// another caller save with that id anew before the driver does anything more: the write
+// is not applied to that version too.
+func TestLostReplyIDSavedAgain(t *testing.T) {
 	t.Parallel()
 	dsn := testserver.Redis(t)
-	b, proxy := through(t, dsn, "")
-	other := openDSN(t, dsn)
-	key := driver.Key{Namespace: namespace(), Thread: "thread"}
-	first := mustSave(t, other, request(key, nil))
-	req := request(key, []byte("mine"))
-	req.Match.ID = first.ID
-	seen := 0
-	again := make(chan struct{})
-	proxy.DropReplyMatching(1, saving(req.ID))
-	proxy.CutRequestMatching(1, func(request []byte) bool {
-		if !bytes.Contains(request, []byte(req.ID)) {
-			return false
-		}
-		if seen++; seen == 1 { // the second attempt: the first was taken by the rule above
-			close(again)
-		}
-		return true
-	})
-	go func() {
-		<-again
-		for range 3 {
-			if _, err := other.Save(context.Background(), request(key, nil)); err != nil {
-				t.Error(err)
+	for name, c := range map[string]struct {
+		write  func(ctx context.Context, b *backend, first driver.SaveRequest) error
+		delete bool // before the id is saved again
+	}{
+		"Save": {write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+			req := request(first.Key, []byte("mine"))
+			req.Match.ID = first.ID
+			_, err := b.Save(ctx, req)
+			return err
+		}},
+		"SavePatch": {delete: true, write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+			req := driver.PatchRequest{SaveRequest: request(first.Key, []byte("mine")), Base: 1, Previous: driver.Previous{ID: first.ID, Digest: first.Digest}}
+			req.Digest = "another"
+			_, err := b.SavePatch(ctx, req)
+			return err
+		}},
+		"Delete": {write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+			return b.Delete(ctx, driver.DeleteRequest{Key: first.Key, Match: driver.Match{ID: first.ID}, Now: first.Now})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, proxy := through(t, dsn, "")
+			other := openDSN(t, dsn)
+			first := request(driver.Key{Namespace: namespace(), Thread: "saved-again"}, []byte("first"))
+			first.Digest = "digest"
+			mustSave(t, b, first)
+			var writes, again sync.Once
+			writing := func(request []byte) (first bool) {
+				if bytes.Contains(request, []byte("saved-again")) {
+					writes.Do(func() { first = true })
+				}
+				return first
 			}
-		}
-		proxy.Heal()
-	}()
-	_, err := b.Save(t.Context(), req)
-	if !errors.Is(err, driver.ErrUnavailable) {
-		t.Errorf("Save: error %v, want ErrUnavailable", err)
+			saveAgain := func() {
+				again.Do(func() {
+					if c.delete {
+						if err := other.Delete(t.Context(), driver.DeleteRequest{Key: first.Key}); err != nil {
+							t.Error(err)
+						}
+					}
+					if info, err := other.Save(t.Context(), first); err != nil {
+						t.Errorf("Save with the id = %+v, %v", info, err)
+					}
+				})
+			}
+			proxy.DropReplyMatching(1, writing)
+			proxy.CutRequestMatching(1, func([]byte) bool { // whatever is sent next
+				saveAgain()
+				return false
+			})
+			if err := c.write(t.Context(), b, first); !errors.Is(err, driver.ErrUnavailable) {
+				t.Errorf("the write whose reply was lost: %v, want ErrUnavailable", err)
+			}
+			saveAgain() // where nothing was sent
+			if got := mustLoad(t, other, first.Key); got.ID != first.ID {
+				t.Errorf("the latest version is %s %q, want the one that was saved meanwhile", got.ID, got.Payload)
+			}
+		})
 	}
 }
 

@@ -36,7 +36,6 @@ func (b *backend) save(ctx context.Context, req driver.PatchRequest) (driver.Inf
 		w.chain = escape(req.Digest)
 	}
 	if req.Base != 0 {
-		w.patch = true
 		w.chain += " " + strconv.FormatInt(req.Base, 10) + " " + escape(req.Previous.ID) + " " + escape(req.Previous.Digest)
 	}
 	info, err := b.write(ctx, w)
@@ -61,14 +60,6 @@ func condition(m driver.Match) string {
 	return ""
 }
 
-// repeatable reports whether the condition can hold once only, however often it
-// is sent: no later save has the id.
-func repeatable(condition string) bool { return strings.HasPrefix(condition, "=") }
-
-// errOvertaken is the error of a conditional write that was sent twice, and whose
-// condition did not hold the second time.
-var errOvertaken = fmt.Errorf("%w: the connection failed, and the thread has changed since", driver.ErrUnavailable)
-
 // importCheckpoint writes a version as it is.
 func (b *backend) importCheckpoint(ctx context.Context, req driver.ImportRequest) error {
 	_, err := b.write(ctx, write{
@@ -91,17 +82,13 @@ type write struct {
 	match                        string // as save.lua takes it
 	version                      string // "" for the next one
 	chain                        string // as save.lua takes it
-	patch                        bool
 }
-
-// repeatable reports whether the write can be sent again though an earlier attempt
-// may have been applied, or will be: a patch is made against one version.
-func (w write) repeatable() bool { return w.patch || repeatable(w.match) }
 
 // write runs save.lua. It sends it once only: after a lost answer it looks
 // whether the checkpoint is there, and does not try again, for the first
-// attempt might still arrive. A save on condition of an id and a patch are the
-// exceptions: of two attempts one at most can meet the condition.
+// attempt might still arrive. No condition changes that: another caller may save
+// with the id that it asks for anew, once that is not kept any more, and then two
+// attempts would meet it.
 func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 	if len(w.payload) > maxPayload {
 		return driver.Info{}, fmt.Errorf("%w: %d bytes, and a value in Redis has at most %d", driver.ErrTooLarge, len(w.payload), maxPayload)
@@ -115,13 +102,8 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 		payload = bytes.Clone(payload) // see apart: an attempt may outlive this call
 	}
 	sent := &blob{data: payload}
-	lost := false
-	again := func() bool {
-		lost = lost || !sent.unsent()
-		return !lost || w.repeatable()
-	}
 	keys, argv := b.layout.thread(w.key), w.argv(rest)
-	reply, err := doBy(ctx, b, len(payload) <= throughLua, again, func(ctx context.Context, send sender) (string, error) {
+	reply, err := doBy(ctx, b, len(payload) <= throughLua, sent.unsent, func(ctx context.Context, send sender) (string, error) {
 		sent.written.Store(false)
 		return b.runSave(ctx, send, keys, argv, sent)
 	})
@@ -137,8 +119,6 @@ func (b *backend) write(ctx context.Context, w write) (driver.Info, error) {
 		return driver.Info{}, b.report(ctx, err)
 	case err != nil:
 		return driver.Info{}, b.report(ctx, err)
-	case lost && (strings.HasPrefix(reply, "!") || reply == "b"):
-		return driver.Info{}, errOvertaken
 	}
 	return verdictOf(w.key, reply)
 }
