@@ -24,11 +24,8 @@ func (tx *transaction) takes(h head, req driver.PatchRequest) error {
 			return err
 		}
 	}
-	switch {
-	case found && string(digest) == req.Previous.Digest:
+	if found && string(digest) == req.Previous.Digest {
 		return nil
-	case tx.uncertain:
-		return fmt.Errorf("%w: the database failed while it saved, and the thread is not as it was before: it may have been this save", driver.ErrUnavailable)
 	}
 	return driver.ErrBase
 }

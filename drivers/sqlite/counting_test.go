@@ -24,6 +24,7 @@ type counts struct {
 	begins     int      // also those that failed
 	commits    int
 	rollbacks  int
+	lost       int // the commit, counted from 1, that is made and reported as failed
 }
 
 func (c *counts) reset() {
@@ -146,8 +147,13 @@ type countingTx struct {
 func (t countingTx) Commit() error {
 	t.counts.mu.Lock()
 	t.counts.commits++
+	lost := t.counts.commits == t.counts.lost
 	t.counts.mu.Unlock()
-	return t.Tx.Commit()
+	err := t.Tx.Commit()
+	if err == nil && lost {
+		err = errors.New("disk I/O error")
+	}
+	return err
 }
 
 func (t countingTx) Rollback() error {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"math"
 	"time"
 
@@ -20,9 +19,6 @@ func (tx *transaction) delete(req driver.DeleteRequest) error {
 			return err
 		}
 		if !h.holds(req.Match) {
-			if tx.uncertain {
-				return fmt.Errorf("%w: the database failed while it deleted, and the thread is not as it was before: it may have been this deletion", driver.ErrUnavailable)
-			}
 			return tx.conflict(key, h)
 		}
 	}

@@ -42,16 +42,15 @@ type writer struct {
 
 // A write is one caller's part of a batch.
 type write struct {
-	ctx       context.Context
-	bytes     int
-	deadline  time.Time                // for getting the lock
-	running   sync.Mutex               // held while run runs
-	run       func(*transaction) error // guarded by running; nil once its caller has left; may be called again when the transaction was rolled back
-	done      chan error               // receives the outcome
-	err       error                    // of run, until the batch is committed
-	uncertain bool                     // a commit has failed with it in the batch, and not because of a lock
-	batch     *batch                   // guarded by writer.mu; nil while it is in the queue
-	left      bool                     // guarded by writer.mu: nobody waits any more
+	ctx      context.Context
+	bytes    int
+	deadline time.Time                // for getting the lock
+	running  sync.Mutex               // held while run runs
+	run      func(*transaction) error // guarded by running; nil once its caller has left; may be called again when the transaction was rolled back
+	done     chan error               // receives the outcome
+	err      error                    // of run, until the batch is committed
+	batch    *batch                   // guarded by writer.mu; nil while it is in the queue
+	left     bool                     // guarded by writer.mu: nobody waits any more
 }
 
 // A batch is what one transaction commits.
@@ -60,6 +59,8 @@ type batch struct {
 	cancel  context.CancelFunc
 	waiting int // guarded by writer.mu
 	writes  []*write
+
+	uncertain bool // its commit has failed, and may have been made all the same
 }
 
 // bytes returns the size of the payloads in the batch.
@@ -190,8 +191,8 @@ func (w *writer) newBatch(writes []*write) *batch {
 
 // commit commits a batch and tells everybody in it. When the database fails
 // with several writes in hand, each is tried by itself: what one of them met,
-// a damaged row for example, is not the others' concern. A write that was
-// committed although the commit failed is recognised by its id.
+// a damaged row for example, is not the others' concern. None is tried again that may
+// have been committed: those after it may have dropped what it would be recognised by.
 func (w *writer) commit(b *batch) {
 	err := w.attempt(b)
 	w.behind = w.queued()
@@ -203,7 +204,7 @@ func (w *writer) commit(b *batch) {
 		}
 		return
 	}
-	if len(b.writes) == 1 || err == driver.ErrClosed {
+	if len(b.writes) == 1 || b.uncertain || err == driver.ErrClosed {
 		for _, op := range b.writes {
 			op.done <- w.db.explain(op.ctx, err)
 		}
@@ -297,7 +298,6 @@ func (w *writer) once(b *batch) error {
 	for _, op := range b.writes {
 		op.running.Lock()
 		if op.run != nil {
-			tx.uncertain = op.uncertain
 			op.err = op.run(tx)
 		}
 		op.running.Unlock()
@@ -309,10 +309,6 @@ func (w *writer) once(b *batch) error {
 	if err == nil {
 		err = w.db.file.check() // it may have been committed to a file that is lost
 	}
-	if err != nil && !busy(err) {
-		for _, op := range b.writes {
-			op.uncertain = true
-		}
-	}
+	b.uncertain = err != nil && !busy(err) && code(err) != codes.SQLITE_FULL
 	return err
 }

@@ -159,6 +159,37 @@ func TestFailingMember(t *testing.T) {
 	}
 }
 
+// TestLostCommit has the commit of several saves of one thread made and reported as
+// failed: nobody knows then which of them were dropped by those after them, and none is
+// applied again.
+func TestLostCommit(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "agents.db")
+	b, counts := counted(t, file)
+	counts.reset()
+	counts.mu.Lock()
+	counts.lost = 2
+	counts.mu.Unlock()
+	unlock := locked(t, file)
+	first := occupy(t, t.Context(), b, request("first", "{}"))
+	reqs := make([]driver.SaveRequest, 4)
+	for i := range reqs {
+		reqs[i] = request("thread", "{}")
+	}
+	wait := queue(t, t.Context(), b, reqs...) // for one transaction
+	unlock()
+	first()
+	_, errs := wait()
+	for i, err := range errs {
+		if !errors.Is(err, driver.ErrUnavailable) {
+			t.Errorf("save %d: %v, want ErrUnavailable", i, err)
+		}
+	}
+	if info, _, err := latest(t.Context(), b, "thread"); err != nil || info.Version != 4 {
+		t.Errorf("after 4 saves the thread is at version %d, %v", info.Version, err)
+	}
+}
+
 // TestLocked lets another process hold the lock for longer than anybody waits.
 func TestLocked(t *testing.T) {
 	t.Parallel()

@@ -16,8 +16,6 @@ type transaction struct {
 	db  *database
 	sql *sql.Tx
 	err error
-
-	uncertain bool // of the write that runs: its first attempt may have been committed
 }
 
 // beginTx starts a transaction that holds the lock for writing.
