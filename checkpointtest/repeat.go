@@ -18,6 +18,8 @@ func repeatCases() []testCase {
 			rule: 3, text: "A repeated save is no conflict, whatever its condition says now."},
 		{name: "Raw/Repeat/AfterTrimming", run: repeatAfterTrimming,
 			rule: 3, text: "An id that history has dropped makes an ordinary save."},
+		{name: "Raw/Repeat/OnAnotherHandle", run: repeatOnAnotherHandle,
+			rule: 3, text: "An id that history has dropped makes an ordinary save on any handle, and one that knew it from before sees a later version."},
 		{name: "Raw/Repeat/AfterDeletion", run: repeatAfterDeletion,
 			rule: 3, text: "An id of a deleted thread makes an ordinary save."},
 		{name: "Raw/Repeat/AfterExpiry", run: repeatAfterExpiry,
@@ -119,6 +121,35 @@ func repeatAfterTrimming(t *trial) {
 		t.Errorf("Save with an id that was dropped returned %s, want version 3", show(got))
 	}
 	t.latest(b, "thread", 3, first.ID)
+}
+
+// repeatOnAnotherHandle is about what a handle may remember of what it has saved.
+func repeatOnAnotherHandle(t *trial) {
+	a, b := t.open(), t.open()
+	first, second := t.request("thread"), t.request("thread")
+	save := func(h *handle, req driver.SaveRequest, want int64) {
+		if got := t.save(h, req); got.Version != want || got.ID != req.ID {
+			t.Fatalf("Save returned %s, want version %d with id %s", show(got), want, req.ID)
+		}
+	}
+	save(a, first, 1)
+	save(a, second, 2)
+	save(b, first, 3)
+	save(a, second, 4)
+	save(b, first, 5)
+	save(b, second, 6) // which is what the first handle saved last
+	stale := t.request("thread")
+	stale.Match.Version = 4
+	if current := t.saveConflict(a, stale); current.Version != 6 {
+		t.Errorf("Save on condition of version 4 met %s, want version 6", show(current))
+	}
+	next := t.request("thread")
+	next.Match.ID = second.ID
+	save(a, next, 7)
+	save(b, second, 8)
+	save(b, next, 9)
+	save(a, t.request("thread"), 10)
+	t.versions(b, "thread", 10)
 }
 
 func repeatAfterDeletion(t *trial) {
