@@ -16,6 +16,10 @@ import (
 const (
 	loaded = 20 // threads that each caller loads in turn
 	kept   = 5  // threads with a history of 20 that each caller saves in turn
+
+	// allVersions is the comparison of a save that keeps every version with one that
+	// keeps the latest, in place of the floor.
+	allVersions = "save, all versions beside 1"
 )
 
 // comparison measures every operation of a subject beside its floor.
@@ -121,7 +125,19 @@ func compareSize(t *testing.T, s *subject, size int) (all []result) {
 			}
 		}
 	}
-	if s.narrow == nil || size > 2<<10 {
+	if size > 2<<10 {
+		return all
+	}
+	if s.groups {
+		every := saver{s.backend, state, driver.KeepAll, rand.Text}
+		all = append(all,
+			compare(t, "save", size, 32, *length, saveOne, floorSave),
+			compare(t, allVersions, size, 8, *length, func(ctx context.Context, caller, i int) error {
+				_, err := every.save(ctx, thread("all", size, caller, i), driver.Match{})
+				return err
+			}, saveOne))
+	}
+	if s.narrow == nil {
 		return all
 	}
 	one.b = s.narrow // saveOne saves there now

@@ -55,6 +55,7 @@ func openSQLite(t *testing.T, p purpose) *subject {
 	file := filepath.Join(t.TempDir(), "bench.db")
 	s := &subject{
 		name:      "SQLite",
+		groups:    true,
 		versions:  "WAL, synchronous=" + synchronous + ", " + module("modernc.org/sqlite"),
 		sizes:     allSizes,
 		writtenIs: "what the process asked the system to write, from /proc/self/io",

@@ -18,6 +18,7 @@ type subject struct {
 	backend  driver.Backend
 	narrow   driver.Backend // with one connection that all callers share; nil where nothing is shared
 	bare     bareclient.Client
+	groups   bool // saves of several callers share a transaction
 	sizes    []int
 	note     string // what explains the figures
 
