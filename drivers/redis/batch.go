@@ -140,11 +140,9 @@ func (b *backend) depart(ctx context.Context, with *batch) {
 	if len(commands) == 0 {
 		return
 	}
-	until := time.Now().Add(b.within)
-	if limit := start.Add(patience); limit.Before(until) {
-		until = limit
-	}
-	err = b.calls.run(context.Background(), until, func(ctx context.Context) error {
+	bounded, cancel := context.WithDeadline(context.Background(), start.Add(patience))
+	defer cancel()
+	err = b.calls.run(bounded, b.within, func(ctx context.Context) error {
 		if len(commands) == 1 {
 			return b.client.Process(ctx, commands[0])
 		}

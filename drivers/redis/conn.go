@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,18 +24,33 @@ import (
 // A client handed to New has connections of its own; for those see
 // (*backend).apart.
 
+// A large state may take longer over a slow line than a server may be silent. So the
+// deadline is put off by each piece that is sent or comes.
+
 // A call is the context of one use of the client.
 type call struct {
 	context.Context
-	zone  time.Location // the mark
-	until time.Time
+	zone   time.Location // the mark
+	until  atomic.Int64  // when a silent server is given up, in nanoseconds since 1970
+	silent time.Duration // for how long it is waited for
 
 	mu    sync.Mutex
 	conns []*conn // that were given the deadline; several when a pipeline spreads over a cluster
 }
 
 // Deadline implements context.Context.
-func (c *call) Deadline() (time.Time, bool) { return c.until.In(&c.zone), true }
+func (c *call) Deadline() (time.Time, bool) { return time.Unix(0, c.until.Load()).In(&c.zone), true }
+
+// lasts sets the deadline to so long from now, but not behind that of the context, and
+// returns it.
+func (c *call) lasts(d time.Duration) time.Time {
+	until := time.Now().Add(d)
+	if limit, ok := c.Context.Deadline(); ok && limit.Before(until) {
+		until = limit
+	}
+	c.until.Store(until.UnixNano())
+	return until
+}
 
 // interrupt ends what the call is waiting for. It runs once its context has
 // ended.
@@ -62,22 +78,21 @@ type calls struct {
 	// trusted is how long a TLS connection is taken to be sound after its use.
 	trusted time.Duration
 	roleAge time.Duration
+	moved   func() // called now and then while a large state travels
 
 	mu     sync.RWMutex
 	marked map[*time.Location]*call
 }
 
 func newCalls() *calls {
-	return &calls{trusted: time.Second, roleAge: roleAge, marked: make(map[*time.Location]*call)}
+	return &calls{trusted: time.Second, roleAge: roleAge, moved: func() {}, marked: make(map[*time.Location]*call)}
 }
 
-// run calls f with a context that ends with ctx, whose reads and writes end at
-// until, if ctx has no earlier deadline.
-func (cs *calls) run(ctx context.Context, until time.Time, f func(context.Context) error) error {
-	c := &call{Context: ctx, until: until}
-	if d, ok := ctx.Deadline(); ok && d.Before(until) {
-		c.until = d
-	}
+// run calls f with a context that ends with ctx, whose reads and writes end where
+// nothing has been sent or has come for so long, if ctx has no earlier deadline.
+func (cs *calls) run(ctx context.Context, silent time.Duration, f func(context.Context) error) error {
+	c := &call{Context: ctx, silent: silent}
+	c.lasts(silent)
 	cs.mu.Lock()
 	cs.marked[&c.zone] = c
 	cs.mu.Unlock()
@@ -115,6 +130,7 @@ type conn struct {
 	mu    sync.Mutex
 	owner *call
 	used  time.Time
+	until time.Time // when the owner's reads or writes end
 }
 
 // past is a deadline that is over.
@@ -158,7 +174,7 @@ func (c *conn) set(t time.Time, deadline func(time.Time) error) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.owner = owner
+	c.owner, c.until = owner, t
 	if !t.IsZero() { // go-redis looks at an idle connection without a deadline
 		c.used = time.Now()
 	}
@@ -168,6 +184,21 @@ func (c *conn) set(t time.Time, deadline func(time.Time) error) error {
 		t = past
 	}
 	return deadline(t)
+}
+
+// progress puts the end of the call's reads, or writes, off after a piece of them. It
+// does so where a quarter of the time has gone, which small ones never see.
+func (c *conn) progress(deadline func(time.Time) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owner == nil || time.Until(c.until) > c.owner.silent*3/4 {
+		return
+	}
+	if c.owner.Err() == nil {
+		c.until = c.owner.lasts(c.owner.silent)
+		deadline(c.until)
+		c.calls.moved()
+	}
 }
 
 // interrupt fails the reads and writes of a call, unless another one has the

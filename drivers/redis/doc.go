@@ -40,11 +40,12 @@
 // pipeline_read_buffer_size, pipeline_write_buffer_size; dialer_retries and
 // dialer_retry_timeout with Sentinel and Cluster; max_redirects and
 // failing_timeout_seconds with Cluster. Timeouts are 9 seconds at most, as every
-// operation ends within 10; read_timeout and write_timeout, whichever is
-// shorter, are the time for one command, 4 seconds unless given. The retries
-// are the driver's, which repeats only what is safe to repeat. Large states
-// travel on go-redis' connections for pipelines, up to 10 besides those of
-// pool_size; pipeline_pool_size=-1 has them share.
+// operation ends within 10 whose server is silent; read_timeout and write_timeout,
+// whichever is shorter, are how long it may be silent for one command, 4 seconds
+// unless given. A large state on a slow line may take longer, as each piece of it
+// counts. The retries are the driver's, which repeats only what is safe to repeat.
+// Large states travel on go-redis' connections for pipelines, up to 10 besides
+// those of pool_size; pipeline_pool_size=-1 has them share.
 //
 // go-redis' words for reading from replicas (read_only, replica_only, route_…)
 // are refused: a replica may not have what was saved.

@@ -53,6 +53,10 @@ func open(cfg Config) *backend {
 	b := newBackend(cfg.client(calls), cfg)
 	b.owned, b.calls, b.sentinel = true, calls, cfg.topology == sentinel
 	b.within = cfg.within()
+	calls.moved = func() {
+		b.moved.Store(time.Now().UnixNano())
+		b.queue.Answered()
+	}
 	return b
 }
 

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// answerWithin is how long one command may take to be sent and answered,
-	// unless the words say less.
+	// answerWithin is for how long the server may be silent while one command is
+	// sent and answered, unless the words say less.
 	answerWithin = 4 * time.Second
 
 	// patience is how long an operation may take with all its repetitions,
@@ -144,7 +144,7 @@ func attempt[T any](ctx context.Context, b *backend, start time.Time, n int, f f
 		defer cancel()
 		ctx = bounded
 	}
-	err = b.calls.run(ctx, time.Now().Add(b.within), func(ctx context.Context) error {
+	err = b.calls.run(ctx, b.within, func(ctx context.Context) error {
 		found, err = f(ctx)
 		return err
 	})

@@ -155,10 +155,31 @@ func (c *conn) Write(b []byte) (int, error) {
 	return c.write(b)
 }
 
-func (c *conn) write(b []byte) (int, error) {
-	n, err := c.Conn.Write(b)
-	if err != nil {
-		err = c.refusedWrite(err)
+// largestWrite is how much is written at a time: what has left is progress, and of a
+// large state go-redis makes one write.
+const largestWrite = 256 << 10
+
+func (c *conn) write(b []byte) (written int, err error) {
+	for {
+		n, err := c.Conn.Write(b[written:min(written+largestWrite, len(b))])
+		written += n
+		if err != nil {
+			return written, c.refusedWrite(err)
+		}
+		if len(b) > largestWrite {
+			c.progress(c.Conn.SetWriteDeadline)
+		}
+		if written == len(b) {
+			return written, nil
+		}
+	}
+}
+
+// read reads a piece of an answer.
+func (c *conn) read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.progress(c.Conn.SetReadDeadline)
 	}
 	return n, err
 }
@@ -175,7 +196,7 @@ func (c *conn) Read(b []byte) (int, error) {
 			break
 		}
 		part := make([]byte, 1024)
-		n, err := c.Conn.Read(part)
+		n, err := c.read(part)
 		r.reply = append(r.reply, part[:n]...)
 		if err != nil {
 			return 0, err
@@ -188,7 +209,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		return n, nil
 	}
-	n, err := c.Conn.Read(b)
+	n, err := c.read(b)
 	r.greeting.received(b[:n])
 	return n, err
 }
