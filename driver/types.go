@@ -79,8 +79,11 @@ func (r SaveRequest) LogValue() slog.Value {
 // set. It MUST be decided by the database in the same step as the write: of any
 // number of concurrent saves on one ID or Version exactly one succeeds. A thread
 // that was deleted, or expired, and was created again MUST NOT match an id of
-// its former life. Where a condition does not hold, the answer is a
-// *ConflictError, whose Current is the thread at a moment when it did not.
+// its former life. An id that is kept no more may be saved anew, and a condition on
+// it then holds again: where the first attempt of a write may have been applied, a
+// backend MUST NOT send it a second time on that condition alone. Where a condition
+// does not hold, the answer is a *ConflictError, whose Current is the thread at a
+// moment when it did not.
 type Match struct {
 	Absent  bool   // the thread does not exist; for saves alone
 	Exists  bool   // the thread exists
