@@ -22,7 +22,7 @@ func (d *database) query(ctx context.Context, f func() error) error {
 	}
 	return d.retry(ctx, func() error {
 		if d.frozen == nil {
-			if err := d.file.check(); err != nil {
+			if err := d.file.checkRead(); err != nil {
 				return err
 			}
 			return f()
