@@ -22,6 +22,7 @@ type connector struct {
 	rootCert string       // the file of sslrootcert
 	prepare  string       // the DSN's word: auto, true or false
 	pooled   atomic.Bool  // auto: statements got lost between sessions, so none is prepared any more
+	parses   atomic.Bool  // auto: none is prepared on the connection that was looked at last
 	era      atomic.Int64 // a connection of an earlier era is not used again
 }
 
@@ -80,6 +81,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{pqConn: opened.(pqConn), wire: w, owner: c, era: era, prepare: prepare, prepared: make(map[string]preparedStatement)}, nil
 }
 
+// prepares reports whether statements are prepared, as far as that is known.
+func (c *connector) prepares() bool {
+	return c.prepare == "true" || c.prepare == "auto" && !c.pooled.Load() && !c.parses.Load()
+}
+
 // Preparing says whether a connection prepares statements.
 type preparing int
 
@@ -118,6 +124,7 @@ func (c *conn) learn(pid int64) {
 	if told := reflect.Indirect(reflect.ValueOf(c.pqConn)).FieldByName("pid"); told.IsValid() && told.CanInt() && told.Int() == pid {
 		c.prepare = prepares
 	}
+	c.owner.parses.Store(c.prepare == never)
 }
 
 // pqConn is what lib/pq's connections implement.

@@ -126,9 +126,11 @@
 //
 // Save, Load, LoadVersion, Find, Stat, Delete and Ping are one statement and one round
 // trip each, history and conditions included; so are each page of List, History and
-// Versions and each batch of Purge and DeletePrefix. (A save that keeps one version takes two once, on
-// a thread whose history it drops, and a load two when the handle has not met or saved
-// a state in patches for a while.) A connection prepares a statement when it uses
+// Versions and each batch of Purge and DeletePrefix. There are exceptions that take two: a save
+// that finds more to do than is usual (it drops a whole history or several versions of it,
+// begins a new life, or is there already); one that meets a conflict, or another save
+// of the same thread, the first time in a while; and a load when the handle has not met or
+// saved a state in patches for a while. A connection prepares a statement when it uses
 // it the second time, which takes one more, and two once. Opening a connection takes one
 // round trip, two more for a password by SCRAM, and two or three for TLS; two more to a
 // server without TLS unless sslmode=disable is given. A fresh handle takes one more to
@@ -138,8 +140,8 @@
 // state that is saved incrementally is written once, and not copied to the history later.
 //
 // Any other save changes one row. With a history it also copies the row it replaces to
-// the other table, and deletes the row that is kept no longer: older rows are never
-// written. The driver has no index on what a save changes, so that PostgreSQL can
+// the other table, where it takes the place of the row that is kept no longer: other rows
+// are not written. The driver has no index on what a save changes, so that PostgreSQL can
 // make HOT updates; only for threads that expire there is one, on expires_at, which
 // Purge uses. An index of your own on updated_at, or on state, ends HOT updates for
 // every save.

@@ -70,9 +70,10 @@ type backend struct {
 	logger *slog.Logger // of SetLogger
 	warned struct{ unverified, policies sync.Once }
 
-	schema atomic.Pointer[schema] // nil until the database was found ready
-	chains atomic.Int64           // how many loads ask for chains at once
-	closed atomic.Bool
+	schema    atomic.Pointer[schema] // nil until the database was found ready
+	chains    atomic.Int64           // how many loads ask for chains at once
+	contended atomic.Int64           // how many saves are not tried directly
+	closed    atomic.Bool
 }
 
 var (

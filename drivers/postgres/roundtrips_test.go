@@ -27,6 +27,9 @@ func TestRoundTrips(t *testing.T) {
 			conditional := func(thread string, match driver.Match, want error) {
 				req := save(thread, `{"n": 1}`)
 				req.Match = match
+				if want == nil {
+					b.contended.Store(0) // a conflict before does not count
+				}
 				_, err := b.Save(ctx, req)
 				if want == nil {
 					must(err)
@@ -62,7 +65,14 @@ func TestRoundTrips(t *testing.T) {
 					info := mustSave(t, b, save("cas", `1`))
 					conditional("cas", driver.Match{ID: info.ID}, nil)
 				}, 2},
+				{"first conflict", func() { b.contended.Store(0); conditional("cas", driver.Match{ID: "none"}, driver.ErrConflict) }, 2},
 				{"conflict", func() { conditional("cas", driver.Match{ID: "none"}, driver.ErrConflict) }, 1},
+				{"conditional save with history", func() {
+					req := kept(3)
+					req.Match.Exists = true
+					b.contended.Store(0)
+					mustSave(t, b, req)
+				}, 1},
 				{"save if version", func() {
 					info := mustSave(t, b, save("cas", `1`))
 					conditional("cas", driver.Match{Version: info.Version}, nil)

@@ -26,12 +26,13 @@ func (o operation) save(ctx context.Context, req driver.PatchRequest) (driver.In
 	}}
 	metadata := sqlstore.EncodeMetadata(req.Metadata)
 	var err error
-	if req.Digest == "" && req.Keep == 1 && req.Match == (driver.Match{}) {
-		err = o.put(ctx, "save-plain", req.Payload, req.Encoding, r.readPlain, func(state, payload any) []any {
-			return []any{
+	direct, more := o.direct(req)
+	if direct != "" {
+		err = o.put(ctx, direct, req.Payload, req.Encoding, r.readDirect, func(state, payload any) []any {
+			return append([]any{
 				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
 				metadata, req.Now, nullTime(req.ExpiresAt),
-			}
+			}, more...)
 		})
 	}
 	args := func(state, payload any, link ...any) []any {
@@ -41,8 +42,9 @@ func (o operation) save(ctx context.Context, req driver.PatchRequest) (driver.In
 			req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), nil, nil,
 		}, link...)
 	}
+	called := err == nil && r.outcome == ""
 	switch {
-	case err != nil || r.outcome != "":
+	case !called:
 	case req.Digest != "":
 		err = o.putLink(ctx, req, r.read, args)
 	default:
@@ -58,6 +60,9 @@ func (o operation) save(ctx context.Context, req driver.PatchRequest) (driver.In
 		return asked, err
 	case err != nil:
 		return asked, err
+	}
+	if req.Digest == "" {
+		o.contend(direct, called, r.outcome)
 	}
 	return r.result()
 }
@@ -178,9 +183,9 @@ func (r *saveResult) read(rows *sql.Rows) error {
 	return nil
 }
 
-// readPlain reads what a plain save returns: nothing, or the version and the
+// readDirect reads what a direct save returns: nothing, or the version and the
 // creation of what it has saved.
-func (r *saveResult) readPlain(rows *sql.Rows) error {
+func (r *saveResult) readDirect(rows *sql.Rows) error {
 	r.outcome = ""
 	if !rows.Next() {
 		return rows.Err()

@@ -40,8 +40,10 @@ func newSchema(t table, pkey string) *schema {
 		"{mark}", "'"+fmt.Sprint(mark, version, " of github.com/go-ckpt/checkpoint")+"'",
 	)
 	columns := strings.NewReplacer(t.columns()...)
+	parts := sqlstore.ParseStatements(statementsFile)
+	whole := strings.NewReplacer("{simple}", parts.Get("part simple"), "{kept}", parts.Get("part kept"))
 	return &schema{
-		statements: sqlstore.ParseStatements(columns.Replace(statementsFile), words...),
+		statements: sqlstore.ParseStatements(columns.Replace(whole.Replace(statementsFile)), words...),
 		ddl:        sqlstore.ParseStatements(columns.Replace(schemaFile), words...),
 	}
 }

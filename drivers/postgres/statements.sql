@@ -4,7 +4,7 @@
 -- with t; {info} are the columns
 -- of sqlstore.Row read from t, {id} and {size} those that a row written by
 -- another program leaves empty; {live} says that t has not expired at $3; {name}
--- is the table's name as a text.
+-- is the table's name as a text; {simple} and {kept} are the parts below.
 
 -- name: save-plain
 -- The common save, without a condition and without a history. It returns no row,
@@ -22,6 +22,81 @@ ON CONFLICT (namespace, thread_id) DO UPDATE SET
 	updated_at = excluded.updated_at, expires_at = excluded.expires_at
 WHERE t.oldest = t.version AND {base} IS NULL AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM $3 OR t.expires_at <= $9)
 RETURNING t.version, {created}
+
+-- name: save-over
+-- A save over the latest version under a condition, without a history: $11, that the
+-- thread exists, or the id $12, or the version $13. It returns no row, and has done
+-- nothing, where the condition is not met, or it is not so simple.
+UPDATE {table} t SET
+	version = t.version + 1, oldest = t.version + 1, id = $3, state = $4::text::jsonb, payload = $5::bytea, size = $6::integer,
+	encoding = $7, metadata = $8::text::jsonb, updated_at = $9::timestamptz, expires_at = $10::timestamptz
+WHERE t.namespace = $1 AND t.thread_id = $2 AND ($11::boolean OR t.id = $12::text OR t.version = $13::bigint)
+	AND (t.expires_at IS NULL OR t.expires_at > $9) AND t.id <> $3
+	AND t.oldest = t.version AND {base} IS NULL AND t.version < 9007199254740992
+RETURNING t.version, {created}
+
+-- name: part simple
+-- Whether t can be saved with a history of $11 versions, as a statement sees it that
+-- waits for other saves and does not see what they do to the history: nothing has
+-- changed the row since the statement began, the id $3 is new, one version goes at
+-- most, the life and the versions go on, and there are no chains.
+t.xmin = (SELECT v.xmin FROM {table} v WHERE v.namespace = $1 AND v.thread_id = $2)
+	AND t.id <> $3 AND NOT EXISTS (SELECT FROM {history} h WHERE h.namespace = $1 AND h.thread_id = $2 AND h.id = $3)
+	AND t.version - t.oldest < $11 AND t.version < 9007199254740992 AND (t.expires_at IS NULL OR t.expires_at > $9)
+	AND {base} IS NULL AND NOT EXISTS (SELECT FROM {chains} k WHERE k.namespace = $1 AND k.thread_id = $2)
+
+-- name: part kept
+-- What follows saved: the version before, which the statement still sees, gets the row
+-- of the one that goes, or a new one. The id leads to that row by either index; by the
+-- version alone, without statistics, the whole history would be read.
+moved AS (
+	UPDATE {history} h SET
+		version = t.version, id = t.id, state = t.state, payload = t.payload, size = {size}, encoding = t.encoding,
+		metadata = t.metadata, created_at = t.created_at, updated_at = t.updated_at, expires_at = t.expires_at
+	FROM {table} t
+	WHERE t.namespace = $1 AND t.thread_id = $2
+		AND h.namespace = $1 AND h.thread_id = $2 AND h.version = (SELECT s.version - $11 FROM saved s) AND h.id = (
+			SELECT g.id FROM {history} g
+			WHERE g.namespace = $1 AND g.thread_id = $2
+				AND g.version BETWEEN (SELECT s.version - $11 FROM saved s) AND (SELECT s.version - $11 FROM saved s)
+			ORDER BY g.version LIMIT 1)
+	RETURNING 1
+), added AS (
+	INSERT INTO {history}
+		(namespace, thread_id, version, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+	SELECT t.namespace, t.thread_id, t.version, t.id, t.state, t.payload, {size}, t.encoding, t.metadata, t.created_at, t.updated_at, t.expires_at
+	FROM saved s JOIN {table} t ON t.version = s.version - 1 -- and not one that was deleted meanwhile
+	WHERE t.namespace = $1 AND t.thread_id = $2 AND NOT EXISTS (SELECT FROM moved)
+)
+
+-- name: save-kept
+-- A save with a history and without a condition. It returns no row, and has done
+-- nothing, where that is not so simple.
+WITH saved AS (
+	INSERT INTO {table} AS t
+		(namespace, thread_id, id, state, payload, size, encoding, metadata, created_at, updated_at, expires_at)
+	VALUES ($1, $2, $3, $4::text::jsonb, $5::bytea, $6::integer, $7, $8::text::jsonb, $9::timestamptz, $9::timestamptz, $10::timestamptz)
+	ON CONFLICT (namespace, thread_id) DO UPDATE SET
+		version = t.version + 1, oldest = greatest(t.oldest, t.version + 2 - $11::bigint),
+		id = excluded.id, state = excluded.state, payload = excluded.payload, size = excluded.size,
+		encoding = excluded.encoding, metadata = excluded.metadata,
+		updated_at = excluded.updated_at, expires_at = excluded.expires_at
+	WHERE {simple}
+	RETURNING t.version, {created} AS created_at
+), {kept}
+SELECT s.version, s.created_at FROM saved s
+
+-- name: save-over-kept
+-- The same over the latest version, under the condition $12, $13 or $14.
+WITH saved AS (
+	UPDATE {table} t SET
+		version = t.version + 1, oldest = greatest(t.oldest, t.version + 2 - $11::bigint),
+		id = $3, state = $4::text::jsonb, payload = $5::bytea, size = $6::integer,
+		encoding = $7, metadata = $8::text::jsonb, updated_at = $9::timestamptz, expires_at = $10::timestamptz
+	WHERE t.namespace = $1 AND t.thread_id = $2 AND ($12::boolean OR t.id = $13::text OR t.version = $14::bigint) AND {simple}
+	RETURNING t.version, {created} AS created_at
+), {kept}
+SELECT s.version, s.created_at FROM saved s
 
 -- name: save
 -- Every other save, and an import.
