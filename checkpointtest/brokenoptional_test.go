@@ -221,6 +221,13 @@ var brokenOptional = []brokenBackend{
 				return f.full.Rewrite(ctx, req)
 			}
 		})},
+	{name: "Rewrite takes one life for another", fails: "Raw/Rewrite/FormerLife", only: []string{"Raw/Rewrite/FormerLife"},
+		fault: each(func(f *faulty) {
+			f.rewrite = func(ctx context.Context, req driver.RewriteRequest) error {
+				req.CreatedAt = time.Time{}
+				return f.full.Rewrite(ctx, req)
+			}
+		})},
 	{name: "Rewrite writes back a history that is old by now", fails: "Raw/Rewrite/WhileSaving",
 		fault: each(func(f *faulty) {
 			f.rewrite = func(ctx context.Context, req driver.RewriteRequest) error {

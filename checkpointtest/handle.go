@@ -233,7 +233,7 @@ func (h *handle) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
 		return errors.ErrUnsupported
 	}
 	err := r.Rewrite(ctx, req)
-	h.t.called("Rewrite({%q version=%d id=%s %d bytes %s now=%s}) = %v", req.Thread, req.Version, req.ID, len(req.Payload), req.Encoding, clock(req.Now), err)
+	h.t.called("Rewrite({%q version=%d id=%s %d bytes %s created=%s now=%s}) = %v", req.Thread, req.Version, req.ID, len(req.Payload), req.Encoding, clock(req.CreatedAt), clock(req.Now), err)
 	return err
 }
 

@@ -15,6 +15,8 @@ func rewriteCases() []testCase {
 			rule: 2, text: "Rewrite replaces payload, encoding and size of one version, and changes nothing else."},
 		{name: "Raw/Rewrite/Missing", needs: "Rewriter", run: rewriteMissing,
 			rule: 2, text: "Rewrite of a version that the live thread does not keep under that id is ErrNotFound and changes nothing."},
+		{name: "Raw/Rewrite/FormerLife", needs: "Rewriter", run: rewriteFormerLife,
+			rule: 2, text: "Rewrite of a version of a former life is ErrNotFound and changes nothing, though the present life has the same version and id."},
 		{name: "Raw/Rewrite/WhileSaving", needs: "Rewriter", run: rewriteWhileSaving,
 			rule: 2, text: "Rewrite beside saves loses none of them, and a Load returns the old payload or the new one."},
 	}
@@ -22,7 +24,7 @@ func rewriteCases() []testCase {
 
 // rewrite is a request to replace a checkpoint's payload.
 func (t *trial) rewrite(of driver.Info, payload string) driver.RewriteRequest {
-	return driver.RewriteRequest{Key: of.Key, Version: of.Version, ID: of.ID, Payload: []byte(payload), Encoding: "json+aead", Now: t.now}
+	return driver.RewriteRequest{Key: of.Key, Version: of.Version, ID: of.ID, Payload: []byte(payload), Encoding: "json+aead", Now: t.now, CreatedAt: of.CreatedAt}
 }
 
 func rewritePayload(t *trial) {
@@ -100,6 +102,40 @@ func rewriteMissing(t *trial) {
 		}
 	}
 	t.names(b, driver.ListRequest{}, "expired", "thread")
+}
+
+func rewriteFormerLife(t *trial) {
+	b := t.open()
+	life := func(now time.Time) []driver.Info {
+		var infos []driver.Info
+		for _, id := range []string{"first", "second"} {
+			req := t.request("thread")
+			req.ID, req.Keep, req.Now = id, 2, now
+			infos = append(infos, t.save(b, req))
+		}
+		return infos
+	}
+	former := life(t.now.Add(-time.Hour))
+	t.remove(b, "thread")
+	present := life(t.now)
+	for i, info := range former {
+		if err := b.Rewrite(t.ctx, t.rewrite(info, "rewritten")); !errors.Is(err, driver.ErrNotFound) {
+			t.Errorf("Rewrite of version %d of a former life: error %v, want ErrNotFound", info.Version, err)
+		}
+		c := t.loadVersion(b, "thread", info.Version, t.now)
+		t.same(fmt.Sprintf("Load of version %d after Rewrite in a former life", info.Version), c.Info, present[i])
+		if string(c.Payload) == "rewritten" {
+			t.Errorf("version %d was rewritten", info.Version)
+		}
+		if err := b.Rewrite(t.ctx, t.rewrite(present[i], "rewritten")); err != nil {
+			t.Errorf("Rewrite of version %d of the present life: error %v, want nil", info.Version, err)
+		}
+		any := t.rewrite(present[i], "rewritten")
+		any.CreatedAt = time.Time{}
+		if err := b.Rewrite(t.ctx, any); err != nil {
+			t.Errorf("Rewrite of version %d of any life: error %v, want nil", info.Version, err)
+		}
+	}
 }
 
 func rewriteWhileSaving(t *trial) {

@@ -441,7 +441,7 @@ func (b *reader) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
 	return b.do(ctx, func(t *table) error {
 		rows := t.live(req.Key, req.Now)
 		r := find(rows, req.ID)
-		if r == nil || r.version() != req.Version {
+		if r == nil || r.version() != req.Version || !req.Holds(current(rows)) {
 			return driver.ErrNotFound
 		}
 		r.payload, r.encoding, r.size = respelled(req.Encoding, req.Payload), req.Encoding, len(req.Payload)

@@ -17,7 +17,8 @@ type Rewriter interface {
 	// thread that has the given number and id; nothing else of the thread
 	// changes, neither its id and times nor its history. It MUST be atomic: a
 	// Load meanwhile returns the old payload or the new one. ErrNotFound, and no
-	// change, when the live thread does not keep such a version.
+	// change, when the live thread does not keep such a version, or is in another
+	// life than the request says.
 	Rewrite(ctx context.Context, req RewriteRequest) error
 }
 
@@ -32,6 +33,16 @@ type RewriteRequest struct {
 	Encoding string
 	Digest   string // only for a [Patcher]: that of the new payload, or "" for none
 	Now      time.Time
+
+	// CreatedAt is that of the thread's latest version, which a later life does not
+	// have, though it may have the same numbers and ids; the zero time: any.
+	CreatedAt time.Time
+}
+
+// Holds reports whether the request is about the life of the thread whose latest
+// checkpoint is current.
+func (r RewriteRequest) Holds(current Info) bool {
+	return r.CreatedAt.IsZero() || r.CreatedAt.Equal(current.CreatedAt)
 }
 
 // Format implements fmt.Formatter: the payload is shown by its length only.

@@ -16,7 +16,7 @@ func (op *operation) rewrite(ctx context.Context, req driver.RewriteRequest) err
 		if err != nil {
 			return err
 		}
-		if head == nil || head.Expired(req.Now) {
+		if head == nil || head.Expired(req.Now) || !req.Holds(head.Info) {
 			return driver.ErrNotFound
 		}
 		old := head

@@ -218,7 +218,7 @@ func (s *store) rewrite(req driver.RewriteRequest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.live(req.Key, req.Now)
-	if t == nil {
+	if t == nil || !req.Holds(t.latest().Info) {
 		return driver.ErrNotFound
 	}
 	for _, versions := range [][]*driver.Checkpoint{t.needed, t.versions} {

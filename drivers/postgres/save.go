@@ -112,7 +112,7 @@ func (o operation) rewrite(ctx context.Context, req driver.RewriteRequest) error
 	for range 2 {
 		var n int64
 		err := o.put(ctx, "rewrite", req.Payload, req.Encoding, one(&n), func(state, payload any) []any {
-			return []any{req.Namespace, req.Thread, req.Now, req.Version, req.ID, state, payload, len(req.Payload), req.Encoding, nullText(req.Digest)}
+			return []any{req.Namespace, req.Thread, req.Now, req.Version, req.ID, state, payload, len(req.Payload), req.Encoding, nullText(req.Digest), nullTime(req.CreatedAt)}
 		})
 		if err != nil || n > 0 {
 			return err

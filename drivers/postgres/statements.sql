@@ -279,13 +279,13 @@ SELECT count(*) FROM gone
 -- name: rewrite
 -- The payload is $6 or $7, and its digest $10, NULL for none. Where {chains} has it, or
 -- is to have it for its digest, the row stays, or becomes, what says so. A version that is
--- invisible is in {chains} alone.
+-- invisible is in {chains} alone. $11 is when the thread's life began, NULL for any.
 WITH latest AS (
 	UPDATE {table} t SET
 		state = CASE WHEN {base} IS NOT NULL THEN t.state WHEN $10::text IS NOT NULL THEN '0' ELSE $6::text::jsonb END,
 		payload = CASE WHEN {base} IS NOT NULL OR $10::text IS NOT NULL THEN '' ELSE $7::bytea END,
 		size = $8::integer, encoding = $9::text
-	WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.version = $4 AND {id} = $5::text
+	WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND ($11::timestamptz IS NULL OR {created} = $11::timestamptz) AND t.version = $4 AND {id} = $5::text
 	RETURNING 1
 ), older AS (
 	UPDATE {history} h SET
@@ -293,13 +293,13 @@ WITH latest AS (
 		payload = CASE WHEN {old_base} IS NOT NULL OR $10::text IS NOT NULL THEN '' ELSE $7::bytea END,
 		size = $8::integer, encoding = $9::text
 	WHERE h.namespace = $1 AND h.thread_id = $2 AND h.version = $4 AND h.id = $5::text
-		AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live})
+		AND EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND ($11::timestamptz IS NULL OR {created} = $11::timestamptz))
 	RETURNING 1
 ), linked AS (
 	UPDATE {chains} k SET encoding = $9::text, digest = coalesce($10::text, ''), payload = coalesce($7::bytea, convert_to($6::text, 'UTF8'))
 	WHERE k.namespace = $1 AND k.thread_id = $2 AND k.version = $4 AND k.id = $5::text AND (
 		EXISTS (SELECT FROM latest) OR EXISTS (SELECT FROM older)
-		OR EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND t.oldest > $4))
+		OR EXISTS (SELECT FROM {table} t WHERE t.namespace = $1 AND t.thread_id = $2 AND {live} AND ($11::timestamptz IS NULL OR {created} = $11::timestamptz) AND t.oldest > $4))
 	RETURNING 1
 ), added AS (
 	INSERT INTO {chains} (namespace, thread_id, version, id, base, encoding, digest, payload)

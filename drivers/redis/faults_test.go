@@ -166,21 +166,25 @@ func TestLostReplyIDSavedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		write  func(ctx context.Context, b *backend, first driver.SaveRequest) error
 		delete bool // before the id is saved again
+		want   error
 	}{
-		"Save": {write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+		"Save": {want: driver.ErrUnavailable, write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
 			req := request(first.Key, []byte("mine"))
 			req.Match.ID = first.ID
 			_, err := b.Save(ctx, req)
 			return err
 		}},
-		"SavePatch": {delete: true, write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+		"SavePatch": {delete: true, want: driver.ErrUnavailable, write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
 			req := driver.PatchRequest{SaveRequest: request(first.Key, []byte("mine")), Base: 1, Previous: driver.Previous{ID: first.ID, Digest: first.Digest}}
 			req.Digest = "another"
 			_, err := b.SavePatch(ctx, req)
 			return err
 		}},
-		"Delete": {write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+		"Delete": {want: driver.ErrUnavailable, write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
 			return b.Delete(ctx, driver.DeleteRequest{Key: first.Key, Match: driver.Match{ID: first.ID}, Now: first.Now})
+		}},
+		"Rewrite": {delete: true, want: driver.ErrNotFound, write: func(ctx context.Context, b *backend, first driver.SaveRequest) error {
+			return b.Rewrite(ctx, driver.RewriteRequest{Key: first.Key, Version: 1, ID: first.ID, Payload: []byte("mine"), Encoding: "bytes", Now: first.Now, CreatedAt: first.Now})
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +208,9 @@ func TestLostReplyIDSavedAgain(t *testing.T) {
 							t.Error(err)
 						}
 					}
-					if info, err := other.Save(t.Context(), first); err != nil {
+					again := first
+					again.Payload, again.Now = []byte("again"), first.Now.Add(time.Second)
+					if info, err := other.Save(t.Context(), again); err != nil {
 						t.Errorf("Save with the id = %+v, %v", info, err)
 					}
 				})
@@ -214,11 +220,11 @@ func TestLostReplyIDSavedAgain(t *testing.T) {
 				saveAgain()
 				return false
 			})
-			if err := c.write(t.Context(), b, first); !errors.Is(err, driver.ErrUnavailable) {
-				t.Errorf("the write whose reply was lost: %v, want ErrUnavailable", err)
+			if err := c.write(t.Context(), b, first); !errors.Is(err, c.want) {
+				t.Errorf("the write whose reply was lost: %v, want %v", err, c.want)
 			}
 			saveAgain() // where nothing was sent
-			if got := mustLoad(t, other, first.Key); got.ID != first.ID {
+			if got := mustLoad(t, other, first.Key); got.ID != first.ID || string(got.Payload) != "again" {
 				t.Errorf("the latest version is %s %q, want the one that was saved meanwhile", got.ID, got.Payload)
 			}
 		})

@@ -161,7 +161,7 @@ func (tx *transaction) rewrite(req driver.RewriteRequest) error {
 	if err != nil {
 		return err
 	}
-	if !h.live {
+	if !h.live || !req.Holds(driver.Info{CreatedAt: h.created}) {
 		return driver.ErrNotFound
 	}
 	chained := false

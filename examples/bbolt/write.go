@@ -156,7 +156,7 @@ func (t tx) rewrite(req driver.RewriteRequest) error {
 		return err
 	}
 	v, err := t.get(req.Key, req.Version) // one that is invisible and needed too
-	if latest == nil || v == nil || v.ID != req.ID {
+	if latest == nil || v == nil || v.ID != req.ID || !req.Holds(latest.Info) {
 		return cmp.Or(err, driver.ErrNotFound)
 	}
 	v.payload, v.Size, v.Encoding, v.Digest = req.Payload, len(req.Payload), req.Encoding, req.Digest
