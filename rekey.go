@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
@@ -82,7 +83,7 @@ func (r *rekeying) thread(ctx context.Context, latest Info) error {
 	for info, err := range infos {
 		var n int64
 		if err == nil {
-			n, err = r.version(ctx, info, done)
+			n, err = r.version(ctx, info, latest.CreatedAt, done)
 		}
 		if err != nil {
 			return r.store.fail("rekey", latest.Thread, err)
@@ -100,8 +101,9 @@ func (r *rekeying) thread(ctx context.Context, latest Info) error {
 // version seals one version anew, and what it builds on, if that is needed, and
 // returns the bytes written. A version that was dropped meanwhile needs nothing. Of
 // the versions of a chain, which come the newest first, the newest brings all that
-// the others need: done holds the ids of those that were seen.
-func (r *rekeying) version(ctx context.Context, info Info, done map[string]bool) (int64, error) {
+// the others need: done holds the ids of those that were seen. created is when the
+// thread's life began, for ids and versions may come again in another.
+func (r *rekeying) version(ctx context.Context, info Info, created time.Time, done map[string]bool) (int64, error) {
 	if done[info.ID] {
 		return 0, nil
 	}
@@ -127,7 +129,7 @@ func (r *rekeying) version(ctx context.Context, info Info, done map[string]bool)
 				at.previous = links[i-1].ID
 			}
 		}
-		n, err := r.link(ctx, l, at, cp.Digest != "")
+		n, err := r.link(ctx, l, at, created, cp.Digest != "")
 		if err != nil {
 			return written, err
 		}
@@ -138,7 +140,7 @@ func (r *rekeying) version(ctx context.Context, info Info, done map[string]bool)
 }
 
 // link seals one payload anew.
-func (r *rekeying) link(ctx context.Context, l driver.Link, at place, digest bool) (int64, error) {
+func (r *rekeying) link(ctx context.Context, l driver.Link, at place, created time.Time, digest bool) (int64, error) {
 	s := r.store
 	p := payload{l.Payload, l.Encoding}
 	if c, ok := s.aead.(interface{ Current([]byte) bool }); ok && p.sealed() && c.Current(p.data) {
@@ -157,7 +159,7 @@ func (r *rekeying) link(ctx context.Context, l driver.Link, at place, digest boo
 	if err != nil {
 		return 0, err
 	}
-	req := driver.RewriteRequest{Key: at.key, Version: l.Version, ID: l.ID, Payload: p.data, Encoding: p.encoding, Now: now}
+	req := driver.RewriteRequest{Key: at.key, Version: l.Version, ID: l.ID, Payload: p.data, Encoding: p.encoding, Now: now, CreatedAt: created}
 	if digest {
 		req.Digest = payloadDigest(p.data)
 	}

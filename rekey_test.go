@@ -1,11 +1,14 @@
 package checkpoint_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/drivers/memory"
 )
 
@@ -66,5 +69,47 @@ func TestRekeyPlaintext(t *testing.T) {
 	}
 	if got, _, err := checkpoint.Get[string](t.Context(), s, "thread/001"); err != nil || got == "" {
 		t.Errorf("Get = %q, %v, want the state", got, err)
+	}
+}
+
+// nextLife is a backend in which the thread that is about to be rewritten is deleted
+// before, and saved again.
+type nextLife struct {
+	driver.Backend
+	begin func(thread string)
+}
+
+func (b nextLife) Rewrite(ctx context.Context, req driver.RewriteRequest) error {
+	b.begin(req.Thread)
+	return b.Backend.(driver.Rewriter).Rewrite(ctx, req)
+}
+
+// TestRekeyNextLife: a thread that is deleted and saved again with the same id, while it
+// is sealed anew, keeps its new state.
+func TestRekeyNextLife(t *testing.T) {
+	t.Parallel()
+	b := memory.New()
+	rotating := checkpoint.WithEncryption(newKeyring(t, 2, 1))
+	now := time.Now()
+	s := checkpoint.New(b, rotating, checkpoint.WithClock(func() time.Time { return now }))
+	save := func(s *checkpoint.Store, state string) {
+		t.Helper()
+		if _, err := s.Save(t.Context(), "thread", state, checkpoint.WithID("step-1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(checkpoint.New(b, checkpoint.WithEncryption(newKeyring(t, 1))), "former")
+	between := nextLife{b, func(thread string) {
+		if err := s.Delete(t.Context(), thread); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Minute)
+		save(s, "present")
+	}}
+	if stats, err := checkpoint.Rekey(t.Context(), checkpoint.New(between, rotating), checkpoint.RekeyOptions{Concurrency: 1}); err != nil || stats.Rewritten != 0 {
+		t.Errorf("Rekey = %+v, %v, want nothing rewritten", stats, err)
+	}
+	if state, _, err := checkpoint.Get[string](t.Context(), s, "thread"); err != nil || state != "present" {
+		t.Errorf("Get = %q, %v, want the state of the present life", state, err)
 	}
 }
