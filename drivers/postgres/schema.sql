@@ -115,7 +115,7 @@ END {body};
 CREATE OR REPLACE FUNCTION {save}(
 	p_namespace text, p_thread text, p_id text, p_state text, p_payload bytea, p_size integer, p_encoding text,
 	p_metadata text, p_now timestamptz, p_saved timestamptz, p_expires timestamptz, p_keep bigint,
-	p_absent boolean, p_exists boolean, p_match text, p_at bigint, -- the condition, one of them at most
+	p_absent boolean, p_exists boolean, p_match text, p_at bigint, -- the condition of a save, one of them at most
 	p_version bigint, p_created timestamptz,                       -- given by an import, NULL for a save
 	p_digest text, p_base bigint, p_link bytea,                    -- the payload, if the table of chains is to have it, and then p_state is the base
 	p_previous text, p_proof text,                                 -- id and digest of what a patch was made against

@@ -90,7 +90,7 @@ func TestPlans(t *testing.T) {
 		"delete":             {"'agents'", "'user-7'"},
 		"namespaces":         {"''", "100"},
 		"purge":              {"'agents'", now, "500"},
-		"rewrite":            {"'agents'", "'user-7'", now, "1", "'old'", "'{}'", "NULL", "2", "'json'", "'digest'"},
+		"rewrite":            {"'agents'", "'user-7'", now, "1", "'old'", "'{}'", "NULL", "2", "'json'", "'digest'", now},
 	} {
 		plan := explain(t, db, filled(schema.statements.Get(name), args))
 		sorts := strings.Contains(plan, "Sort") && (name == "list" || name == "list-to-end")
