@@ -10,7 +10,7 @@ import "github.com/go-ckpt/checkpoint/driver"
 // contendedSaves is how many saves, after one whose direct statement was in vain or that
 // met a conflict, leave it to the function at once, in one round trip: where several
 // callers compete for a thread, most direct saves would be in vain.
-const contendedSaves = 16
+const contendedSaves = 64
 
 // direct returns the name of the statement for a direct save, and its arguments beside
 // those that every one has; "" where the function has to decide.
