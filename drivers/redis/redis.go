@@ -104,6 +104,7 @@ type backend struct {
 	large  atomic.Int32 // how many of the next loads are to expect a large state
 
 	batches batches
+	alone   sender // of the client, which takes a connection for each command
 }
 
 var (
@@ -121,7 +122,7 @@ var (
 )
 
 func newBackend(client redis.UniversalClient, cfg Config) *backend {
-	b := &backend{client: client, within: answerWithin}
+	b := &backend{client: client, alone: client.Process, within: answerWithin}
 	b.layout = layout{prefix: cfg.Prefix, shards: cfg.Shards}
 	b.cluster, _ = client.(*redis.ClusterClient)
 	b.bad = cfg.check(client)

@@ -60,7 +60,7 @@ func doBy[T any](ctx context.Context, b *backend, small bool, again func() bool,
 				}
 				entered = true
 			}
-			found, err = attempt(ctx, b, start, n, func(ctx context.Context) (T, error) { return f(ctx, b.client.Process) })
+			found, err = attempt(ctx, b, start, n, func(ctx context.Context) (T, error) { return f(ctx, b.alone) })
 		}
 		if err == nil {
 			answered = true
