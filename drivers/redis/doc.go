@@ -44,8 +44,9 @@
 // whichever is shorter, are how long it may be silent for one command, 4 seconds
 // unless given. A large state on a slow line may take longer, as each piece of it
 // counts. The retries are the driver's, which repeats only what is safe to repeat.
-// Large states travel on go-redis' connections for pipelines, up to 10 besides
-// those of pool_size; pipeline_pool_size=-1 has them share.
+// Large states, and small ones that travel together, do so on go-redis'
+// connections for pipelines, up to 10 besides those of pool_size;
+// pipeline_pool_size=-1 has them share.
 //
 // go-redis' words for reading from replicas (read_only, replica_only, route_…)
 // are refused: a replica may not have what was saved.
