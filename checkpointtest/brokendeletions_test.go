@@ -15,7 +15,7 @@ import (
 var brokenDeletions = []brokenBackend{
 	{name: "a condition of a version is not looked at", fails: "Raw/Conditions/Version",
 		fault: saving(func(req *driver.SaveRequest) { req.Match.Version = 0 })},
-	{name: "a condition of a version holds from that version on", fails: "Raw/Conditions/Version", only: []string{"Raw/Conditions/Current", "Raw/Conditions/Version", "Raw/Conditions/OneOfManyVersionsWins", "Raw/Deletions/OneOfManyWins", "Store/Versioned"},
+	{name: "a condition of a version holds from that version on", fails: "Raw/Conditions/Version", only: []string{"Raw/Conditions/Current", "Raw/Conditions/Version", "Raw/Conditions/OneOfManyVersionsWins", "Raw/Deletions/OneOfManyWins", "Raw/Repeat/OnAnotherHandle", "Store/Versioned"},
 		fault: matching(func(f *faulty, m driver.Match, current driver.Info) driver.Match {
 			if m.Version != 0 && m.Version <= current.Version {
 				m.Version = current.Version
