@@ -110,11 +110,17 @@ func TestBatch(t *testing.T) {
 			if got := proxy.Counts().Requests - before; !forgotten && got != 1 {
 				t.Errorf("%d operations took %d requests, want 1", c.sent, got)
 			}
+			if !forgotten && !b.batches.crowded.Load() {
+				t.Error("the callers of a batch are not expected to come back together")
+			}
 			for i := range 20 {
 				key := driver.Key{Namespace: ns, Thread: fmt.Sprintf("thread %d", i)}
 				if cp := mustLoad(t, b, key); string(cp.Payload) != key.Thread || cp.Version != 1 {
 					t.Errorf("Load of %q = %q, version %d", key.Thread, cp.Payload, cp.Version)
 				}
+			}
+			if b.batches.crowded.Load() {
+				t.Error("after a caller that came alone, others are waited for")
 			}
 		})
 	}
