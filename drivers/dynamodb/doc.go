@@ -25,7 +25,8 @@
 // With create_table=true the driver makes it by itself, with time to live and
 // the index checkpoint-threads: hash key list_namespace, range key list_name,
 // both strings, projection KEYS_ONLY. The index serves List, Purge and
-// Namespaces; without it they scan the table, and List sorts in memory.
+// Namespaces; without it they scan the table, in segments at the same time where it
+// has more than 1 MB, and List sorts in memory.
 //
 // Items that another program wrote as {thread_id, state, updated_at, ttl}, state
 // being a JSON string, updated_at RFC 3339 and ttl seconds since 1970, are the

@@ -168,7 +168,7 @@ func (op *operation) scan(ctx context.Context, l listing) ([]*item, error) {
 		filter = "#list = :list OR (attribute_not_exists(#list) AND NOT begins_with(#" + keyAttribute + ", :reserved))"
 		values[":reserved"] = str(reserved)
 	}
-	err := op.scanAll(ctx, filter, values, append([]string{listAttribute, nameAttribute}, infoNames...), func(a attributes) error {
+	err := op.scanAll(ctx, op.filtered(filter, values, append([]string{listAttribute, nameAttribute}, infoNames...)...), func(a attributes) error {
 		r := &reader{a: a}
 		thread := r.text(nameAttribute)
 		if thread == "" {
@@ -241,32 +241,4 @@ func (op *operation) withStates(ctx context.Context, heads []*item) ([]*item, er
 		}
 	}
 	return slices.DeleteFunc(heads, func(head *item) bool { return head == nil }), nil
-}
-
-// scanAll reads the items of the table that a filter lets through.
-func (op *operation) scanAll(ctx context.Context, filter string, values attributes, attributeNames []string, each func(attributes) error) error {
-	expression, aliases := projection(attributeNames)
-	aliases["#list"] = listAttribute
-	in := &dynamodb.ScanInput{
-		TableName: op.table, FilterExpression: &filter, ProjectionExpression: expression, ConsistentRead: aws.Bool(true),
-		ExpressionAttributeNames: aliases, ExpressionAttributeValues: values,
-	}
-	for {
-		var out *dynamodb.ScanOutput
-		err := op.do(ctx, func(ctx context.Context) (err error) {
-			out, err = op.client.Scan(ctx, in)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, a := range out.Items {
-			if err := each(a); err != nil {
-				return err
-			}
-		}
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
-			return nil
-		}
-	}
 }

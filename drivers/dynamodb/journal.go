@@ -237,7 +237,7 @@ func (op *operation) journals(ctx context.Context, namespace string) ([]*journal
 		return err
 	}
 	if index == NoIndex {
-		err := op.scanAll(ctx, "#list = :list", attributes{":list": str(journalList(namespace))}, []string{keyAttribute, "journal"}, take)
+		err := op.scanAll(ctx, op.filtered("#list = :list", attributes{":list": str(journalList(namespace))}, keyAttribute, "journal"), take)
 		return found, err
 	}
 	l := listing{namespace: journalList(namespace)}

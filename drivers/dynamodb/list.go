@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/go-ckpt/checkpoint/driver"
 	"github.com/go-ckpt/checkpoint/internal/names"
@@ -52,39 +51,27 @@ func (b *backend) namespaces(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := make(map[string]bool)
-	take := func(items []map[string]types.AttributeValue) {
-		for _, a := range items {
-			r := &reader{a: a}
-			ns, key := r.text(listAttribute), r.text(keyAttribute)
-			switch {
-			case ns == "" && !strings.HasPrefix(key, reserved):
-				seen[plainNamespace] = true
-			case ns != "" && !strings.HasPrefix(ns, reserved):
-				seen[ns] = true
-			}
-		}
-	}
 	expression, aliases := projection([]string{keyAttribute, listAttribute})
-	in := &dynamodb.ScanInput{TableName: op.table, ProjectionExpression: expression, ExpressionAttributeNames: aliases}
+	in := dynamodb.ScanInput{TableName: op.table, ProjectionExpression: expression, ExpressionAttributeNames: aliases}
 	if index != NoIndex {
 		in.IndexName = &index
 	} else {
 		in.ConsistentRead = aws.Bool(true)
 	}
-	for {
-		var out *dynamodb.ScanOutput
-		err := op.do(ctx, func(ctx context.Context) (err error) {
-			out, err = op.client.Scan(ctx, in)
-			return err
-		})
-		if err != nil {
-			return nil, err
+	seen := make(map[string]bool)
+	err = op.scanAll(ctx, in, func(a attributes) error {
+		r := &reader{a: a}
+		ns, key := r.text(listAttribute), r.text(keyAttribute)
+		switch {
+		case ns == "" && !strings.HasPrefix(key, reserved):
+			seen[plainNamespace] = true
+		case ns != "" && !strings.HasPrefix(ns, reserved):
+			seen[ns] = true
 		}
-		take(out.Items)
-		if in.ExclusiveStartKey = out.LastEvaluatedKey; in.ExclusiveStartKey == nil {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	found := make([]string, 0, len(seen))
 	for ns := range seen {
