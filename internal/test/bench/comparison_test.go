@@ -37,9 +37,13 @@ func comparison(t *testing.T, s *subject) section {
 	for _, size := range sizes {
 		out.results = append(out.results, compareSize(t, s, size)...)
 	}
+	var floor operation
+	if s.page != nil {
+		floor = func(ctx context.Context, _, _ int) error { return s.page(ctx, "load/") }
+	}
 	out.results = append(out.results, compare(t, "list a page of 100", 0, 1, *length, func(ctx context.Context, _, _ int) error {
 		return page100(ctx, s.backend, "load/")
-	}, nil))
+	}, floor))
 	for i := range out.results {
 		out.results[i].Target = target(s.name, out.results[i])
 	}

@@ -4,12 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -182,7 +187,8 @@ func openDynamoDB(t *testing.T, p purpose) *subject {
 		storedIs:  "not told by DynamoDB Local",
 		note: "The floor puts an item without a condition. A save of a thread that the handle knows puts one on condition of the one before; " +
 			"any other save updates one, and gets its version and with it the whole state back. " +
-			"A save with a history is three requests, and beyond 100 versions four.",
+			"A save with a history is three requests, and beyond 100 versions four. " +
+			"The floor of a page is a Query of the index and a BatchGetItem of the same attributes.",
 	}
 	endpoint := testserver.DynamoDB(t)
 	s.written = func(context.Context) (int64, error) { return 0, nil }
@@ -192,7 +198,56 @@ func openDynamoDB(t *testing.T, p purpose) *subject {
 		endpoint = "http://" + proxy.Addr()
 		s.written = func(context.Context) (int64, error) { return proxy.Counts().ToServer, nil }
 	}
-	return open(t, s, dynamodb.Driver{}, "dynamodb://bench-"+rand.Text()+"?create_table=true&region=us-east-1&endpoint="+endpoint)
+	table := "bench-" + rand.Text()
+	s.page = barePage(endpoint, table)
+	return open(t, s, dynamodb.Driver{}, "dynamodb://"+table+"?create_table=true&region=us-east-1&endpoint="+endpoint)
+}
+
+// barePage lists a hundred threads of a table with its index by a bare Query and a bare
+// BatchGetItem of the attributes that the driver reads.
+func barePage(endpoint, table string) func(ctx context.Context, after string) error {
+	client := awsdynamodb.New(awsdynamodb.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("bench", "bench", ""),
+	})
+	var expression []string
+	aliases := make(map[string]string)
+	for i, name := range strings.Fields("thread_id version id encoding size metadata created_at saved_at expires_at updated_at ttl " +
+		"chunks parts digest life first swept ids large rewrite base proof runs") {
+		alias := fmt.Sprint("#a", i)
+		expression, aliases[alias] = append(expression, alias), name
+	}
+	read := types.KeysAndAttributes{
+		ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String(strings.Join(expression, ",")), ExpressionAttributeNames: aliases,
+	}
+	return func(ctx context.Context, after string) error {
+		names, err := client.Query(ctx, &awsdynamodb.QueryInput{
+			TableName: &table, IndexName: aws.String("checkpoint-threads"), Limit: aws.Int32(100),
+			KeyConditionExpression: aws.String("list_namespace = :list AND list_name > :after"),
+			ExpressionAttributeValues: map[string]types.AttributeValue{
+				":list": &types.AttributeValueMemberS{Value: namespace}, ":after": &types.AttributeValueMemberS{Value: after},
+			},
+		})
+		if err != nil {
+			return err
+		}
+		page := read
+		for _, a := range names.Items {
+			page.Keys = append(page.Keys, map[string]types.AttributeValue{"thread_id": a["thread_id"]})
+		}
+		n := 0
+		for ask := map[string]types.KeysAndAttributes{table: page}; len(ask) > 0; {
+			heads, err := client.BatchGetItem(ctx, &awsdynamodb.BatchGetItemInput{RequestItems: ask})
+			if err != nil {
+				return err
+			}
+			n += len(heads.Responses[table])
+			ask = heads.UnprocessedKeys
+		}
+		if n != 100 {
+			return fmt.Errorf("a bare page of %d threads", n)
+		}
+		return nil
+	}
 }
 
 // open gives a subject the driver and the bare client of a URL.

@@ -22,6 +22,10 @@ type subject struct {
 	sizes    []int
 	note     string // what explains the figures
 
+	// page lists the hundred threads after a name with the bare client; nil where a page
+	// has no floor.
+	page func(ctx context.Context, after string) error
+
 	// What the driver has written so far, and what its data takes now; the texts
 	// say how that was found.
 	written, stored     func(ctx context.Context) (int64, error)

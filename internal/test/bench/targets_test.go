@@ -8,6 +8,9 @@ const againstHistory1 = "save, history 20 beside 1"
 // 100 KB and of 1 MB; 0 where none was set.
 type goal struct{ small, large, huge float64 }
 
+// pageGoal is that of a page, whose states may have any size.
+const pageGoal = 1.5
+
 // goals are by the number of callers, the subject and the operation.
 var goals = map[int]map[string]map[string]goal{
 	1: {
@@ -38,6 +41,9 @@ const scaleGoal = 1.5
 
 // target returns the ratio that a result may have, 0 where none was set.
 func target(subject string, r result) float64 {
+	if r.Size == 0 && r.Floor > 0 {
+		return pageGoal
+	}
 	g := goals[r.Callers][subject][r.Name]
 	switch r.Size {
 	case 2 << 10:
