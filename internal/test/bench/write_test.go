@@ -4,7 +4,7 @@
 //	go test ./internal/test/bench -run TestWrite -write -timeout 120m -v
 //
 // Its flags shorten a run: -parts and -only name what to measure, -length,
-// -threads, -versions and -steps say how much. The page is written after each
+// -threads, -versions, -steps and -copies say how much. The page is written after each
 // piece, so that an interrupted run keeps what it has, and what a run does not
 // measure stays as it is.
 //
@@ -26,12 +26,13 @@ import (
 var (
 	write    = flag.Bool("write", false, "write BENCHMARKS.md, with runs of full length")
 	output   = flag.String("output", "../../../BENCHMARKS.md", "the file that -write writes")
-	parts    = flag.String("parts", "comparison,log,growth,incremental,scale", "what to measure")
+	parts    = flag.String("parts", "comparison,log,growth,incremental,scale,copy", "what to measure")
 	only     = flag.String("only", "", "measure these drivers alone, such as SQLite,Redis")
 	length   = flag.Duration("length", 2*time.Second, "how long each comparison takes")
 	threads  = flag.Int("threads", 1_000_000, "threads of the largest store; the others hold a hundredth and a tenth, but 200 at least")
 	versions = flag.Int("versions", 10_000, "versions of the long thread, and events of the log")
 	steps    = flag.Int("steps", 1000, "steps of the growing conversation")
+	copies   = flag.Int("copies", 100_000, "threads of the store that is copied")
 )
 
 func TestMain(m *testing.M) { testserver.Main(m) }
@@ -40,7 +41,7 @@ func named(list, name string) bool { return slices.Contains(strings.Split(list, 
 
 func TestWrite(t *testing.T) {
 	if !*write {
-		*length, *threads, *versions, *steps = 10*time.Millisecond, 1000, 50, 20
+		*length, *threads, *versions, *steps, *copies = 10*time.Millisecond, 1000, 50, 20, 200
 	}
 	p := &page{began: time.Now()}
 	// A piece measures one thing of one driver and adds a section to the page.
@@ -81,5 +82,12 @@ func TestWrite(t *testing.T) {
 		piece("scale", d.name, func(t *testing.T) section {
 			return scale(t, func() *subject { return d.open(t, filling) })
 		})
+	}
+	for _, d := range subjects {
+		if d.name != "DynamoDB" { // DynamoDB Local writes one item at a time, whoever asks
+			piece("copy", d.name, func(t *testing.T) section {
+				return copying(t, func() *subject { return d.open(t, comparing) })
+			})
+		}
 	}
 }

@@ -1,0 +1,84 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/go-ckpt/checkpoint"
+	"github.com/go-ckpt/checkpoint/driver"
+	"github.com/go-ckpt/checkpoint/internal/test/agentstate"
+)
+
+// copying measures Copy from one store to another beside saves in the latter, one after
+// another, which is what a loop over a list would do.
+func copying(t *testing.T, open func() *subject) section {
+	t.Helper()
+	from, to, beside := open(), open(), open()
+	var states [8][]byte
+	for i := range states {
+		states[i] = agentstate.JSON(2<<10, uint64(i))
+	}
+	const savers = 32
+	one := saver{from.backend, nil, 1, rand.Text}
+	together(t, savers, func(ctx context.Context, caller int) error {
+		one := one
+		for i := caller; i < *copies; i += savers {
+			one.state = same(states[i%8])
+			if _, err := one.save(ctx, scaleThread(i), driver.Match{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+
+	var m runtime.MemStats
+	alive := func() uint64 {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, highest := alive(), uint64(0)
+	measured := time.Duration(0) // what looking at the heap takes
+	src, dst := checkpoint.New(from.backend, checkpoint.WithNamespace(namespace)), checkpoint.New(to.backend, checkpoint.WithNamespace(namespace))
+	threads := 0
+	began := time.Now()
+	stats, err := checkpoint.Copy(t.Context(), dst, src, checkpoint.CopyOptions{Progress: func(checkpoint.CopyStats) {
+		if threads++; threads%(1+*copies/20) == 0 {
+			began := time.Now()
+			highest = max(highest, alive())
+			measured += time.Since(began)
+		}
+	}})
+	took := time.Since(began) - measured
+	require(t, err)
+	if int(stats.Threads) != *copies {
+		t.Fatalf("%d threads were copied, want %d", stats.Threads, *copies)
+	}
+	highest -= min(highest, before)
+	if highest > heapLimit {
+		t.Errorf("copying %d threads held %d MB of heap, want at most %d", *copies, highest>>20, heapLimit>>20)
+	}
+
+	one.b = beside.backend
+	saved := min(*copies, 5000)
+	began = time.Now()
+	for i := range saved {
+		one.state = same(states[i%8])
+		_, err := one.save(t.Context(), scaleThread(i), driver.Match{})
+		require(t, err)
+	}
+	r := result{
+		Name: fmt.Sprintf("copy of %d threads, a thread", *copies), Size: 2 << 10, Callers: 1, Calls: *copies,
+		Ours: took / time.Duration(*copies), Floor: time.Since(began) / time.Duration(saved), Target: 1. / 3,
+	}
+	return section{
+		title:   from.name + ", a copy of a store",
+		about:   "`Copy` from one store to another of the same driver on this machine. The floor is the driver's own save in that store, one thread after another.",
+		text:    fmt.Sprintf("It held %.1f MB of heap at most; the limit is %d MB.", float64(highest)/(1<<20), heapLimit>>20),
+		results: []result{r},
+	}
+}
