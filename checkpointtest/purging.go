@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-ckpt/checkpoint/driver"
@@ -112,7 +113,7 @@ func purgeMany(t *trial) {
 }
 
 func purgeWhileSaving(t *trial) {
-	const rounds, threads = 10, 8
+	const rounds, threads = 20, 8
 	b, purger := t.open(), t.open()
 	later := t.now.Add(2 * time.Hour)
 	for round := range rounds {
@@ -124,13 +125,19 @@ func purgeWhileSaving(t *trial) {
 			}
 		})
 		saved := make([]driver.Info, threads)
+		var saving atomic.Int64
+		saving.Store(threads)
 		t.together(threads+1, func(i int) {
 			if i == threads {
-				if _, err := purger.Purge(t.ctx, t.namespace, later); err != nil {
-					t.Errorf("Purge: %v", err)
+				for more := true; more; more = saving.Load() > 0 {
+					if _, err := purger.Purge(t.ctx, t.namespace, later); err != nil {
+						t.Errorf("Purge: %v", err)
+						return
+					}
 				}
 				return
 			}
+			defer saving.Add(-1)
 			req := t.request(fmt.Sprint("thread-", i))
 			req.Now = later
 			info, err := b.Save(t.ctx, req)

@@ -143,7 +143,7 @@ func rewriteWhileSaving(t *trial) {
 	const keep = 3
 	t.grow(b, "thread", keep, keep)
 	latest := driver.LoadRequest{Key: t.key("thread"), Now: t.now}
-	saves := t.beside(func(int) bool {
+	saves := t.besideFor(50*time.Millisecond, func(int) bool {
 		req := t.request("thread")
 		req.Keep = keep
 		_, err := b.Save(t.ctx, req)
