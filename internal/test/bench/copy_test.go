@@ -1,10 +1,9 @@
 package bench
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
-	"runtime"
+	mathrand "math/rand/v2"
 	"testing"
 	"time"
 
@@ -22,25 +21,9 @@ func copying(t *testing.T, open func() *subject) section {
 	for i := range states {
 		states[i] = agentstate.JSON(2<<10, uint64(i))
 	}
-	const savers = 32
-	one := saver{from.backend, nil, 1, rand.Text}
-	together(t, savers, func(ctx context.Context, caller int) error {
-		one := one
-		for i := caller; i < *copies; i += savers {
-			one.state = same(states[i%8])
-			if _, err := one.save(ctx, scaleThread(i), driver.Match{}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	state := func() []byte { return states[mathrand.IntN(len(states))] }
+	fill(t, from, *copies, state)
 
-	var m runtime.MemStats
-	alive := func() uint64 {
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	before, highest := alive(), uint64(0)
 	measured := time.Duration(0) // what looking at the heap takes
 	src, dst := checkpoint.New(from.backend, checkpoint.WithNamespace(namespace)), checkpoint.New(to.backend, checkpoint.WithNamespace(namespace))
@@ -63,11 +46,10 @@ func copying(t *testing.T, open func() *subject) section {
 		t.Errorf("copying %d threads held %d MB of heap, want at most %d", *copies, highest>>20, heapLimit>>20)
 	}
 
-	one.b = beside.backend
+	one := saver{beside.backend, state, 1, rand.Text}
 	saved := min(*copies, 5000)
 	began = time.Now()
 	for i := range saved {
-		one.state = same(states[i%8])
 		_, err := one.save(t.Context(), scaleThread(i), driver.Match{})
 		require(t, err)
 	}

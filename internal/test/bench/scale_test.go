@@ -27,12 +27,13 @@ func scale(t *testing.T, open func() *subject) section {
 		counts = counts[:2]
 	}
 	out := section{title: small.name + ", by the size of the store"}
-	fill(t, small, counts[0])
+	tiny := same([]byte(`{"step":1}`))
+	fill(t, small, counts[0], tiny)
 	var largest *subject
 	for _, n := range counts[1:] {
 		largest = open()
 		began := time.Now()
-		fill(t, largest, n)
+		fill(t, largest, n, tiny)
 		t.Logf("%d threads saved in %v", n, time.Since(began).Round(time.Second))
 		for _, op := range []struct {
 			name string
@@ -55,11 +56,11 @@ func scale(t *testing.T, open func() *subject) section {
 
 func scaleThread(i int) string { return fmt.Sprintf("user-%08d", i) }
 
-// fill saves small states of n threads.
-func fill(t *testing.T, s *subject, n int) {
+// fill saves states of n threads.
+func fill(t *testing.T, s *subject, n int, state func() []byte) {
 	t.Helper()
 	const savers = 32
-	one := saver{s.backend, same([]byte(`{"step":1}`)), 1, rand.Text}
+	one := saver{s.backend, state, 1, rand.Text}
 	together(t, savers, func(ctx context.Context, caller int) error {
 		for i := caller; i < n; i += savers {
 			if _, err := one.save(ctx, scaleThread(i), driver.Match{}); err != nil {
@@ -97,15 +98,17 @@ func pageAmong(s *subject, n int) operation {
 	}
 }
 
+// alive returns how much heap is.
+func alive() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // streamed lists every name and returns the most heap that was alive meanwhile.
 func streamed(t *testing.T, s *subject, want int) (highest uint64) {
 	t.Helper()
-	alive := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	before := alive()
 	n, last := 0, ""
 	for info, err := range s.backend.List(t.Context(), driver.ListRequest{Namespace: namespace, Prefix: "user-", Now: time.Now()}) {
