@@ -1,18 +1,21 @@
 package checkpointtest
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"testing"
 
 	"github.com/go-ckpt/checkpoint/driver"
 )
 
 // cleanUp removes what the case wrote and closes its handles. What fails here does
-// not fail the case.
-func (t *trial) cleanUp() {
+// not fail the case. Context and test are its own: a case that was left behind may go on
+// with those of the trial.
+func (t *trial) cleanUp(ctx context.Context, tb testing.TB) {
 	t.mu.Lock()
 	handles, wrote, expires := slices.Clone(t.handles), maps.Clone(t.wrote), t.expires // a case left behind may go on
 	b := t.stillOpen()
@@ -27,7 +30,7 @@ func (t *trial) cleanUp() {
 	}
 	if b == nil {
 		var err error
-		if b, err = t.suite.open(t.tb); err != nil {
+		if b, err = t.suite.open(tb); err != nil {
 			return
 		}
 		handles = append(handles, b)
@@ -36,7 +39,7 @@ func (t *trial) cleanUp() {
 	for key := range wrote {
 		namespaces[key.Namespace] = true
 	}
-	t.removeMany(b, wrote)
+	t.removeMany(ctx, b, wrote)
 	keys := make(chan driver.Key)
 	var gone atomic.Bool
 	go func() {
@@ -50,7 +53,7 @@ func (t *trial) cleanUp() {
 	}()
 	t.together(8, func(int) {
 		for key := range keys {
-			if err := b.Delete(t.ctx, driver.DeleteRequest{Key: key}); errors.Is(err, driver.ErrUnavailable) {
+			if err := b.Delete(ctx, driver.DeleteRequest{Key: key}); errors.Is(err, driver.ErrUnavailable) {
 				gone.Store(true)
 			}
 		}
@@ -61,7 +64,7 @@ func (t *trial) cleanUp() {
 	purger, ok := b.(driver.Purger) // Delete may leave what has expired
 	for ns := range namespaces {
 		if ok && len(namespaces) < 15 {
-			purger.Purge(t.ctx, ns, t.now.AddDate(1000, 0, 0))
+			purger.Purge(ctx, ns, t.now.AddDate(1000, 0, 0))
 		}
 	}
 }
@@ -78,7 +81,7 @@ func (t *trial) stillOpen() driver.Backend {
 
 // removeMany removes threads by their first byte where that stands for many of them,
 // and takes them out of wrote. It is a commit for each batch and not for each thread.
-func (t *trial) removeMany(b driver.Backend, wrote map[driver.Key]bool) {
+func (t *trial) removeMany(ctx context.Context, b driver.Backend, wrote map[driver.Key]bool) {
 	d, ok := b.(driver.PrefixDeleter)
 	if !ok || t.suite.listLag > 0 { // what is not listed yet would stay
 		return
@@ -94,9 +97,9 @@ func (t *trial) removeMany(b driver.Backend, wrote map[driver.Key]bool) {
 		if n < many {
 			continue
 		}
-		_, err := d.DeletePrefix(t.ctx, driver.DeletePrefixRequest{Namespace: begin.Namespace, Prefix: begin.Thread, Now: t.now})
+		_, err := d.DeletePrefix(ctx, driver.DeletePrefixRequest{Namespace: begin.Namespace, Prefix: begin.Thread, Now: t.now})
 		left := err != nil
-		for range b.List(t.ctx, driver.ListRequest{Namespace: begin.Namespace, Prefix: begin.Thread, Limit: 1, Now: t.now}) {
+		for range b.List(ctx, driver.ListRequest{Namespace: begin.Namespace, Prefix: begin.Thread, Limit: 1, Now: t.now}) {
 			left = true
 		}
 		if !left {

@@ -203,7 +203,7 @@ func caller() string {
 func (t *trial) run(c testCase) []string {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
-	outer := t.ctx
+	outer, tb := t.ctx, t.tb
 	t.ctx = ctx
 
 	if !t.within(t.suite.timeout, func() { c.run(t) }) {
@@ -216,8 +216,7 @@ func (t *trial) run(c testCase) []string {
 		cancel()
 		t.suite.hung.Add(1)
 	}
-	t.ctx = context.WithoutCancel(outer)
-	t.within(min(t.suite.timeout, 30*time.Second), t.cleanUp)
+	t.within(min(t.suite.timeout, 30*time.Second), func() { t.cleanUp(context.WithoutCancel(outer), tb) })
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
