@@ -310,8 +310,8 @@ func (s *suite) outcome(ctx context.Context, tb testing.TB, c testCase) (o Outco
 		return Failed, fmt.Sprintf("not run: %d cases hang, and may hold what this one would wait for", mostHung), ""
 	}
 	t := newTrial(ctx, s, tb)
-	failures := t.run(c)
-	note = strings.Join(t.notes, "; ")
+	failures, notes := t.run(c)
+	note = strings.Join(notes, "; ")
 	if len(failures) > 0 {
 		return Failed, strings.Join(failures, "\n") + s.likelyCause(ctx, tb, c), note
 	}

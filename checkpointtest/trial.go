@@ -140,7 +140,9 @@ func (t *trial) Errorf(format string, args ...any) {
 func (t *trial) note(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+	if !t.abandoned {
+		t.notes = append(t.notes, fmt.Sprintf(format, args...))
+	}
 }
 
 // fail records a failure.
@@ -199,8 +201,8 @@ func caller() string {
 }
 
 // run runs a case under a watchdog and cleans up after it. It returns the
-// failures.
-func (t *trial) run(c testCase) []string {
+// failures and the notes.
+func (t *trial) run(c testCase) (failures, notes []string) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	outer, tb := t.ctx, t.tb
@@ -220,7 +222,7 @@ func (t *trial) run(c testCase) []string {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.failures
+	return t.failures, t.notes
 }
 
 // within runs f in a goroutine, which f may end, and reports whether it was
