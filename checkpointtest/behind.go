@@ -2,6 +2,7 @@ package checkpointtest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,16 +16,15 @@ import (
 // they must not wait for their turn to find that out. Where saves are so quick that the
 // line would be gone in a moment, taken one at a time, there is nothing to wait for.
 //
-// What is late may be the processor, and no lock: then a goroutine that only sleeps is
-// late as well, and nothing is known.
+// What is late may be the processor, and no lock: then a goroutine that computes for as
+// long as a save takes alone is late as well, and nothing is known.
 func errorsBehindWriters(t *trial) {
 	const (
 		writers  = 100
 		line     = 2500 * time.Millisecond // all writers, one after the other, at least
 		late     = time.Second             // rule 11
-		clearly  = 10                      // times as late as whoever only sleeps
-		decisive = 3                       // attempts, each of which was clearly late
-		attempts = 6
+		clearly  = 10                      // times what the same work takes without the database
+		decisive = 3                       // attempts
 	)
 	b := t.open()
 	for _, size := range []int{64 << 10, 256 << 10, 1 << 20} {
@@ -38,13 +38,13 @@ func errorsBehindWriters(t *trial) {
 		if quickest < line/writers {
 			continue
 		}
-		blamed := 0
-		for range attempts {
-			over, sleeper := t.behind(b, writers, payload)
+		for blamed, busy := 0, 0; busy < decisive; {
+			over, work := t.behind(b, writers, payload, quickest)
 			if over <= late {
 				return
 			}
-			if over < clearly*sleeper {
+			if over < clearly*work {
+				busy++
 				continue
 			}
 			if blamed++; blamed == decisive {
@@ -66,10 +66,14 @@ func (t *trial) filled(thread string, payload []byte) driver.SaveRequest {
 }
 
 // behind makes saves behind that many writers and returns how long after the end of
-// its context the last one came back, and how late somebody was meanwhile who only
-// sleeps. The writers that wait then are called off.
-func (t *trial) behind(b *handle, writers int, payload []byte) (over, sleeper time.Duration) {
-	const waiters, patient, nap = 3, 50 * time.Millisecond, 5 * time.Millisecond
+// its context the last one came back, and the longest that it took meanwhile to compute
+// what takes a while when nothing else goes on. The writers that wait then are called off.
+func (t *trial) behind(b *handle, writers int, payload []byte, while time.Duration) (over, work time.Duration) {
+	const waiters, patient = 3, 50 * time.Millisecond
+	hashes := 0
+	for began := time.Now(); time.Since(began) < while; hashes++ {
+		sha256.Sum256(payload)
+	}
 	ctx, callOff := context.WithCancel(t.ctx)
 	defer callOff()
 	var lined, waiting sync.WaitGroup
@@ -98,12 +102,14 @@ func (t *trial) behind(b *handle, writers int, payload []byte) (over, sleeper ti
 			waiting.Wait()
 			callOff()
 		default:
-			for ctx.Err() == nil {
+			for lined.Wait(); ctx.Err() == nil; {
 				began := time.Now()
-				time.Sleep(nap)
-				sleeper = max(sleeper, time.Since(began)-nap)
+				for n := 0; n < hashes && ctx.Err() == nil; n++ {
+					sha256.Sum256(payload)
+				}
+				work = max(work, time.Since(began))
 			}
 		}
 	})
-	return slices.Max(overs), sleeper
+	return slices.Max(overs), work
 }

@@ -102,7 +102,7 @@ var brokenLong = []brokenBackend{
 					if len(c.Payload) > 4096 {
 						mu.Lock()
 						defer mu.Unlock()
-						c.Payload = page[:copy(page, c.Payload)]
+						c.Payload = page[:overwrite(page, c.Payload)]
 					}
 					return c, err
 				}

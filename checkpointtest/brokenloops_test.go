@@ -28,7 +28,7 @@ var brokenLoops = []brokenBackend{
 					if len(c.Payload) > 50_000 && req.Version == 0 {
 						page, _ := pages.LoadOrStore(req.Key, make([]byte, len(c.Payload)))
 						if own := page.([]byte); len(own) == len(c.Payload) {
-							copy(own, c.Payload)
+							overwrite(own, c.Payload)
 							c.Payload = own
 						}
 					}
@@ -36,6 +36,19 @@ var brokenLoops = []brokenBackend{
 				}
 			}
 		}},
+}
+
+// overwrite copies what a backend may not: into a page that other callers may still
+// read. The race detector, which sees that too, is kept out, for the suite has to see
+// it; a call of copy would tell it nevertheless.
+//
+//go:norace
+func overwrite(page, payload []byte) int {
+	n := min(len(page), len(payload))
+	for i := range n {
+		page[i] = payload[i]
+	}
+	return n
 }
 
 // yieldingAlone refuses saves from a size on while a loop of the same handle yields.
