@@ -30,7 +30,8 @@ func (l listing) holds(name string) bool {
 }
 
 // pages yields the heads of a listing, dead and alive, in the order of their
-// names. Each page is an operation.
+// names. Each page is an operation, and reads no more heads than are still wanted, for
+// each costs what reading its state costs.
 func (b *backend) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error] {
 	return func(yield func([]*item, error) bool) {
 		var start attributes
@@ -44,6 +45,16 @@ func (b *backend) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error
 				return
 			}
 			start = next
+			if l.limit > 0 {
+				for _, head := range heads {
+					if !head.Expired(l.now) {
+						l.limit--
+					}
+				}
+				if l.limit <= 0 {
+					return
+				}
+			}
 		}
 	}
 }

@@ -37,12 +37,14 @@ func comparison(t *testing.T, s *subject) section {
 	for _, size := range sizes {
 		out.results = append(out.results, compareSize(t, s, size)...)
 	}
+	const size = 2 << 10
+	after := fmt.Sprintf("load/%d/", size)
 	var floor operation
 	if s.page != nil {
-		floor = func(ctx context.Context, _, _ int) error { return s.page(ctx, "load/") }
+		floor = func(ctx context.Context, _, _ int) error { return s.page(ctx, after) }
 	}
-	out.results = append(out.results, compare(t, "list a page of 100", 0, 1, *length, func(ctx context.Context, _, _ int) error {
-		return page100(ctx, s.backend, "load/")
+	out.results = append(out.results, compare(t, pageOf100, size, 1, *length, func(ctx context.Context, _, _ int) error {
+		return page100(ctx, s.backend, after)
 	}, floor))
 	for i := range out.results {
 		out.results[i].Target = target(s.name, out.results[i])

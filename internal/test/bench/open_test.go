@@ -203,7 +203,7 @@ func openDynamoDB(t *testing.T, p purpose) *subject {
 	return open(t, s, dynamodb.Driver{}, "dynamodb://"+table+"?create_table=true&region=us-east-1&endpoint="+endpoint)
 }
 
-// barePage lists a hundred threads of a table with its index by a bare Query and a bare
+// barePage lists a hundred threads of a table with its index by bare Queries and a bare
 // BatchGetItem of the attributes that the driver reads.
 func barePage(endpoint, table string) func(ctx context.Context, after string) error {
 	client := awsdynamodb.New(awsdynamodb.Options{
@@ -220,19 +220,24 @@ func barePage(endpoint, table string) func(ctx context.Context, after string) er
 		ConsistentRead: aws.Bool(true), ProjectionExpression: aws.String(strings.Join(expression, ",")), ExpressionAttributeNames: aliases,
 	}
 	return func(ctx context.Context, after string) error {
-		names, err := client.Query(ctx, &awsdynamodb.QueryInput{
+		page := read
+		query := awsdynamodb.QueryInput{
 			TableName: &table, IndexName: aws.String("checkpoint-threads"), Limit: aws.Int32(100),
 			KeyConditionExpression: aws.String("list_namespace = :list AND list_name > :after"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{
 				":list": &types.AttributeValueMemberS{Value: namespace}, ":after": &types.AttributeValueMemberS{Value: after},
 			},
-		})
-		if err != nil {
-			return err
 		}
-		page := read
-		for _, a := range names.Items {
-			page.Keys = append(page.Keys, map[string]types.AttributeValue{"thread_id": a["thread_id"]})
+		for more := true; more && len(page.Keys) < 100; { // DynamoDB Local ends an answer at 1 MB of the table's items
+			names, err := client.Query(ctx, &query)
+			if err != nil {
+				return err
+			}
+			for _, a := range names.Items {
+				page.Keys = append(page.Keys, map[string]types.AttributeValue{"thread_id": a["thread_id"]})
+			}
+			query.ExclusiveStartKey, more = names.LastEvaluatedKey, len(names.LastEvaluatedKey) > 0
+			query.Limit = aws.Int32(int32(100 - len(page.Keys)))
 		}
 		n := 0
 		for ask := map[string]types.KeysAndAttributes{table: page}; len(ask) > 0; {
