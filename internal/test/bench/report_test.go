@@ -39,6 +39,7 @@ func (p *page) write(path string) error {
 	fmt.Fprintf(&head, `# Benchmarks
 
 Made by `+"`make bench`"+`, the last part of it on %s: %s, %s/%s, %d processors, %s. Load of the machine then: %s.
+Parts may be of other days and processors.
 
 Each operation of a driver is measured beside its floor: the fewest calls of the bare client that move the same bytes
 with the same durability. The two are called alternately in one run, and the ratio is that of their medians: machines
@@ -104,7 +105,7 @@ func (s section) format(began time.Time, said map[string]bool) string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %d | %s | %s | %s | %s | %s |\n", r.Name, size(r.Size), r.Callers, short(r.Ours), floor, ratio, goal, met)
 	}
-	fmt.Fprintf(&b, "\nTook %v on %s, at a load of %s.\n", s.took.Round(time.Second), began.UTC().Format("2006-01-02"), s.load)
+	fmt.Fprintf(&b, "\nTook %v on %s, at a load of %s: %s.\n", s.took.Round(time.Second), began.UTC().Format("2006-01-02"), s.load, benchpage.Processor())
 	return b.String()
 }
 
