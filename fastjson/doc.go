@@ -19,7 +19,8 @@
 // needed. Left to encoding/json everywhere are states of types with what the two libraries treat
 // differently or what has crashed in sonic: interfaces with methods, maps whose keys
 // are not plain strings, embedded fields, the tag option "string", names of fields that
-// are not letters, digits, '_' and '-' of ASCII or differ in case only. States are
+// are not letters, digits, '_' and '-' of ASCII or differ in case only; and, of types with
+// bytes, a state in which some text ends with '=' and is not as long as base64. States are
 // loaded fast into a variable that is zero, as [checkpoint.Get] and
 // [checkpoint.Update] do, and through encoding/json into others. The first state of a
 // type costs some milliseconds, in which code for it is made.

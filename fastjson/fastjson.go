@@ -78,9 +78,30 @@ func (codec) Unmarshal(data []byte, v any) error {
 }
 
 // decodes reports whether a text is given to sonic to be decoded into a type. What it
-// hands out as it is, it does not look at closely enough: escapes like \u0-0 pass.
+// hands out as it is, it does not look at closely enough: escapes like \u0-0 pass. Nor
+// does it at the end of base64: "00=" passes for "00==".
 func decodes(data []byte, t reflect.Type) bool {
 	j := judge(t)
 	return j.plain && utf8.Validate(data) && !jsonscan.Deeper(data, maxDepth) &&
-		(!j.raw || !bytes.Contains(data, []byte(`\u`)) || json.Valid(data))
+		(!j.raw || !bytes.Contains(data, []byte(`\u`)) || json.Valid(data)) &&
+		(!j.bytes || padded(data))
+}
+
+// padded reports whether every text that ends with '=' is as long as base64 can be. It
+// does not say so of texts with escapes, of which base64 has no need.
+func padded(data []byte) bool {
+	if bytes.Contains(data, []byte(`\u003d`)) || bytes.Contains(data, []byte(`\u003D`)) {
+		return false
+	}
+	for {
+		text, rest, more := bytes.Cut(data, []byte(`="`))
+		if !more {
+			return true
+		}
+		text = text[bytes.LastIndexByte(text, '"')+1:]
+		if len(text)%4 != 3 || bytes.IndexByte(text, '\\') >= 0 {
+			return false
+		}
+		data = rest
+	}
 }

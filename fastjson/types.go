@@ -16,6 +16,7 @@ var judged sync.Map
 type judgement struct {
 	plain bool // states of it are given to sonic
 	raw   bool // and may hold types that are handed JSON as it is, like json.RawMessage
+	bytes bool // and bytes, which are spelled in base64
 }
 
 // judge tells whether states of a type are given to sonic. Left out are those about
@@ -30,6 +31,7 @@ func judge(t reflect.Type) judgement {
 	seen := make(map[reflect.Type]bool)
 	j := judgement{plain: isPlain(t, seen)}
 	for part := range seen {
+		j.bytes = j.bytes || part.Kind() == reflect.Slice && part.Elem().Kind() == reflect.Uint8
 		j.raw = j.raw || part != reflect.TypeFor[time.Time]() && reflect.PointerTo(part).Implements(reflect.TypeFor[json.Unmarshaler]())
 	}
 	judged.Store(t, j)
