@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ const (
 	queuePatience   = 9 * time.Second         // for a turn, in a queue that does not move
 	replyPatience   = 8500 * time.Millisecond // for the first or the next part of a reply, from the start of the operation
 	cancelPatience  = 400 * time.Millisecond  // for the request to cancel a statement
+	cancelLinger    = 5 * time.Second         // for that request to be closed by the server, which nobody waits for
 	cancelledReply  = 600 * time.Millisecond  // for the reply to a statement that is being cancelled
 )
 
@@ -230,6 +232,45 @@ func (a *attempt) finish(succeeded bool) *wire {
 	return last
 }
 
+// A canceller carries lib/pq's request to cancel a statement, one goroutine's alone. Its
+// caller waits for cancelPatience for the answer, which is the end of the connection.
+// The connection stays open beyond that: a PgBouncer that is passing the request on when
+// its client goes may end with "bad client state" (1.18; its issue 801 is open).
+type canceller struct {
+	net.Conn
+	sent, answered bool
+}
+
+// SetDeadline keeps the deadline that the request began with, which lib/pq would put off
+// by connect_timeout.
+func (c *canceller) SetDeadline(time.Time) error      { return nil }
+func (c *canceller) SetReadDeadline(time.Time) error  { return nil }
+func (c *canceller) SetWriteDeadline(time.Time) error { return nil }
+
+func (c *canceller) Write(p []byte) (int, error) {
+	c.sent = true
+	return c.Conn.Write(p)
+}
+
+func (c *canceller) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.answered = err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+	return n, err
+}
+
+// Close leaves the connection to a goroutine where the server has not answered.
+func (c *canceller) Close() error {
+	if !c.sent || c.answered {
+		return c.Conn.Close()
+	}
+	go func() {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(cancelLinger))
+		_, _ = io.Copy(io.Discard, c.Conn)
+		_ = c.Conn.Close()
+	}()
+	return nil
+}
+
 // A dialer makes wires for lib/pq. What it dials outside of an attempt is
 // lib/pq's request to cancel a statement, whose caller waits for it.
 type dialer struct{ net.Dialer }
@@ -245,9 +286,8 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 		if err != nil {
 			return nil, err
 		}
-		w := &wire{Conn: c}
-		w.end(time.Until(deadline))
-		return w, nil
+		_ = c.SetDeadline(deadline)
+		return &canceller{Conn: c}, nil
 	}
 	c, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
