@@ -1,9 +1,7 @@
 package checkpointtest
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,16 +15,16 @@ import (
 // they must not wait for their turn to find that out. Where saves are so quick that the
 // line would be gone in a moment, taken one at a time, there is nothing to wait for.
 //
-// What is late may be the processor or the memory, and no lock: then a goroutine that
-// copies and computes for as long as a save takes alone is late as well, and nothing is
-// known.
+// What is late may be the processor, and no lock: then a goroutine that only sleeps is
+// late as well, and nothing is known.
 func errorsBehindWriters(t *trial) {
 	const (
 		writers  = 100
 		line     = 2500 * time.Millisecond // all writers, one after the other, at least
 		late     = time.Second             // rule 11
-		clearly  = 20                      // times what the same work takes without the database
-		decisive = 3                       // attempts
+		clearly  = 10                      // times as late as whoever only sleeps
+		decisive = 3                       // attempts, each of which was clearly late
+		attempts = 6
 	)
 	b := t.open()
 	for _, size := range []int{64 << 10, 256 << 10, 1 << 20} {
@@ -40,13 +38,13 @@ func errorsBehindWriters(t *trial) {
 		if quickest < line/writers {
 			continue
 		}
-		for blamed, busy := 0, 0; busy < decisive; {
-			over, work := t.behind(b, writers, payload, quickest)
+		blamed := 0
+		for range attempts {
+			over, sleeper := t.behind(b, writers, payload)
 			if over <= late {
 				return
 			}
-			if over < clearly*work {
-				busy++
+			if over < clearly*sleeper {
 				continue
 			}
 			if blamed++; blamed == decisive {
@@ -68,14 +66,10 @@ func (t *trial) filled(thread string, payload []byte) driver.SaveRequest {
 }
 
 // behind makes saves behind that many writers and returns how long after the end of
-// its context the last one came back, and the longest that it took meanwhile to do
-// what takes a while when nothing else goes on. The writers that wait then are called off.
-func (t *trial) behind(b *handle, writers int, payload []byte, while time.Duration) (over, work time.Duration) {
-	const waiters, patient = 3, 50 * time.Millisecond
-	hashes := 0
-	for began := time.Now(); time.Since(began) < while; hashes++ {
-		sha256.Sum256(bytes.Clone(payload))
-	}
+// its context the last one came back, and how late somebody was meanwhile who only
+// sleeps. The writers that wait then are called off.
+func (t *trial) behind(b *handle, writers int, payload []byte) (over, sleeper time.Duration) {
+	const waiters, patient, nap = 3, 50 * time.Millisecond, 5 * time.Millisecond
 	ctx, callOff := context.WithCancel(t.ctx)
 	defer callOff()
 	var lined, waiting sync.WaitGroup
@@ -104,14 +98,12 @@ func (t *trial) behind(b *handle, writers int, payload []byte, while time.Durati
 			waiting.Wait()
 			callOff()
 		default:
-			for lined.Wait(); ctx.Err() == nil; {
+			for ctx.Err() == nil {
 				began := time.Now()
-				for n := 0; n < hashes && ctx.Err() == nil; n++ {
-					sha256.Sum256(bytes.Clone(payload))
-				}
-				work = max(work, time.Since(began))
+				time.Sleep(nap)
+				sleeper = max(sleeper, time.Since(began)-nap)
 			}
 		}
 	})
-	return slices.Max(overs), work
+	return slices.Max(overs), sleeper
 }

@@ -2,7 +2,6 @@ package checkpointtest_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"iter"
 	"strings"
@@ -200,31 +199,5 @@ func TestBehindWriters(t *testing.T) {
 	report := checkpointtest.Verify(t.Context(), right.opener(), checkpointtest.Cases(func(name string) bool { return name == "Raw/Errors/BehindWriters" }))
 	if r := report.Results[0]; r.Outcome != checkpointtest.Passed || r.Note != "" {
 		t.Errorf("%s: %s, with the note %q, want it to be tried and to pass\n%s", r.Case, r.Outcome, r.Note, r.Reason)
-	}
-}
-
-// TestBehindComputers: saves that compute for a while and wait for nobody are late behind
-// others because the processors are busy, which is no fault of theirs.
-func TestBehindComputers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: keeps all processors busy for some ten seconds")
-	}
-	t.Parallel()
-	block := make([]byte, 64<<10)
-	hashes := 0
-	for began := time.Now(); time.Since(began) < 50*time.Millisecond; hashes++ {
-		sha256.Sum256(block)
-	}
-	computing := each(func(f *faulty) {
-		f.save = func(ctx context.Context, req driver.SaveRequest) (driver.Info, error) {
-			for range hashes {
-				sha256.Sum256(block)
-			}
-			return f.full.Save(ctx, req)
-		}
-	})
-	report := checkpointtest.Verify(t.Context(), computing.opener(), checkpointtest.Cases(func(name string) bool { return name == "Raw/Errors/BehindWriters" }))
-	if !report.OK() {
-		t.Error(report.String())
 	}
 }
