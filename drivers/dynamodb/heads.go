@@ -31,10 +31,11 @@ func (l listing) holds(name string) bool {
 
 // pages yields the heads of a listing, dead and alive, in the order of their
 // names. Each page is an operation, and reads no more heads than are still wanted, for
-// each costs what reading its state costs.
+// each costs what reading its state costs; twice as many where all were dead.
 func (b *backend) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error] {
 	return func(yield func([]*item, error) bool) {
 		var start attributes
+		left := l.limit
 		for {
 			heads, next, err := b.page(ctx, l, start)
 			if err != nil {
@@ -46,13 +47,19 @@ func (b *backend) pages(ctx context.Context, l listing) iter.Seq2[[]*item, error
 			}
 			start = next
 			if l.limit > 0 {
+				live := 0
 				for _, head := range heads {
 					if !head.Expired(l.now) {
-						l.limit--
+						live++
 					}
 				}
-				if l.limit <= 0 {
+				switch left -= live; {
+				case left <= 0:
 					return
+				case live > 0:
+					l.limit = left
+				default: // among many dead ones
+					l.limit = min(2*l.limit, maxGet)
 				}
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestHeadsOfAPage(t *testing.T) {
 	credentials(t)
 	const threads, expired, limit = 80, 7, 30
 	var mu sync.Mutex
-	heads := 0
+	heads, requests := 0, 0
 	endpoint := between(t, func(_ http.ResponseWriter, action string, body []byte) bool {
 		if action != "BatchGetItem" {
 			return false
@@ -31,6 +32,7 @@ func TestHeadsOfAPage(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
+		requests++
 		for _, of := range in.RequestItems {
 			heads += len(of.Keys)
 		}
@@ -59,7 +61,43 @@ func TestHeadsOfAPage(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
+	if requests > 2 {
+		t.Errorf("the page took %d requests for heads, want 2", requests)
+	}
 	if most := limit + expired + 2; heads > most { // a page asks for one more
 		t.Errorf("a page of %d threads beside %d expired ones read %d heads, want at most %d", limit, expired, heads, most)
+	}
+}
+
+// TestPageAmongTheDead: many expired threads in front of a page do not make it a request
+// for each.
+func TestPageAmongTheDead(t *testing.T) {
+	credentials(t)
+	var requests atomic.Int64
+	endpoint := between(t, func(_ http.ResponseWriter, action string, _ []byte) bool {
+		if action == "Query" {
+			requests.Add(1)
+		}
+		return false
+	})
+	b := openTable(t, "dead-"+rand.Text(), endpoint, "&create_table=true")
+	if err := b.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 120 {
+		req := request(fmt.Sprintf("thread-%03d", n), "small", 1)
+		if n != 119 {
+			req.ExpiresAt = testNow.Add(time.Minute)
+		}
+		mustSave(t, b, req)
+	}
+	before := requests.Load()
+	for info, err := range b.List(t.Context(), driver.ListRequest{Namespace: "agents", Limit: 1, Now: testNow.Add(time.Hour)}) {
+		if err != nil || info.Thread != "thread-119" {
+			t.Errorf("listed %q, %v, want thread-119", info.Thread, err)
+		}
+	}
+	if n := requests.Load() - before; n > 8 {
+		t.Errorf("a page of one behind 119 expired threads took %d queries, want at most 8", n)
 	}
 }
