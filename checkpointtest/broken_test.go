@@ -72,7 +72,7 @@ func (b brokenBackend) caught(t *testing.T) bool {
 		}
 		if r.Outcome == checkpointtest.Failed {
 			failed = append(failed, r)
-			if b.only != nil && r.Case != b.fails && r.Case != aboutLocks && !slices.Contains(b.only, r.Case) {
+			if b.only != nil && r.Case != b.fails && !slices.Contains(b.only, r.Case) {
 				t.Errorf("%s: %s fails, and not only %s: %.2000s", b.name, r.Case, b.fails, r.Reason)
 			}
 		}
@@ -94,10 +94,6 @@ func (b brokenBackend) caught(t *testing.T) bool {
 	}
 	return true
 }
-
-// aboutLocks is a case that some fakes fail in truth: they copy states under a lock that
-// no context ends, which takes long enough with the race detector on a busy machine.
-const aboutLocks = "Raw/Errors/BehindWriters"
 
 // watchdog ends the backends that hang, which do nothing but wait.
 const watchdog = time.Second
