@@ -24,7 +24,7 @@ type Cluster struct {
 }
 
 // RedisCluster returns the URL of a cluster that the tests of this binary
-// share. It keeps nothing on disk.
+// share. It keeps nothing on disk, and a busy machine makes it fail over no master.
 func RedisCluster(t testing.TB) string {
 	t.Helper()
 	return share(t, "CHECKPOINT_TEST_REDIS_CLUSTER", func(o *owner) (string, error) {
@@ -32,7 +32,7 @@ func RedisCluster(t testing.TB) string {
 		if err != nil {
 			return "", err
 		}
-		return c.URL, nil
+		return c.URL, askAll(c.nodes, "CONFIG", "SET", "cluster-node-timeout", "60000")
 	})
 }
 

@@ -80,3 +80,13 @@ func askRedisText(addr string, command ...string) (string, error) {
 	}
 	return text, err
 }
+
+// askAll sends one command to each server.
+func askAll(servers []*Process, command ...string) error {
+	for _, p := range servers {
+		if _, err := askRedis(p.Addr, command...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
