@@ -27,13 +27,13 @@ func scale(t *testing.T, open func() *subject) section {
 		counts = counts[:2]
 	}
 	out := section{title: small.name + ", by the size of the store"}
-	tiny := same([]byte(`{"step":1}`))
-	fill(t, small, counts[0], tiny)
+	state := same(agentstate.JSON(2<<10, 1)) // a smaller one would grow in the first save, which moves others
+	fill(t, small, counts[0], state)
 	var largest *subject
 	for _, n := range counts[1:] {
 		largest = open()
 		began := time.Now()
-		fill(t, largest, n, tiny)
+		fill(t, largest, n, state)
 		t.Logf("%d threads saved in %v", n, time.Since(began).Round(time.Second))
 		for _, op := range []struct {
 			name string

@@ -33,13 +33,17 @@ func TestKilled(t *testing.T) {
 		c := newCrashSite(t, d)
 		for run := range *proofKills {
 			lines := c.killed("work", d.dsn, run, random, 200*time.Millisecond)
-			c.checkSaves(lines)
-			c.checkLog(lines)
-			c.checkKept()
-			c.checkCopy(run)
-			c.checkRekey()
-			c.checkPurge()
-			c.checkListing()
+			for _, check := range []func(){
+				func() { c.checkSaves(lines) },
+				func() { c.checkLog(lines) },
+				c.checkKept,
+				func() { c.checkCopy(run) },
+				c.checkRekey,
+				c.checkPurge,
+				c.checkListing,
+			} {
+				c.patiently(check)
+			}
 			if t.Failed() {
 				t.Fatalf("after run %d of seed %d", run, seed)
 			}
@@ -418,6 +422,44 @@ func (c *crashSite) leftover(of ...string) int {
 		}
 	}
 	return c.d.stored(c.t)
+}
+
+// patiently runs a check, and again where the server was too busy for it: what it did
+// not answer shows nothing.
+func (c *crashSite) patiently(check func()) {
+	t := c.t
+	defer func() { c.t = t }()
+	var found *failures
+	patiently(func() error {
+		found = &failures{TB: t}
+		c.t = found
+		check()
+		return found.unavailable
+	})
+	for _, failure := range found.texts {
+		t.Error(failure)
+	}
+}
+
+// failures are what a check has to say, and the error among it that tells that the
+// server did not answer.
+type failures struct {
+	testing.TB
+	texts       []string
+	unavailable error
+}
+
+func (f *failures) Error(args ...any) { f.add(fmt.Sprint(args...), args) }
+
+func (f *failures) Errorf(format string, args ...any) { f.add(fmt.Sprintf(format, args...), args) }
+
+func (f *failures) add(text string, args []any) {
+	f.texts = append(f.texts, text)
+	for _, arg := range args {
+		if err, ok := arg.(error); ok && errors.Is(err, checkpoint.ErrUnavailable) {
+			f.unavailable = err
+		}
+	}
 }
 
 // patiently repeats what a server was too busy for.
