@@ -17,8 +17,8 @@ import (
 
 // brokenLong break with what is long, high, large or many.
 var brokenLong = []brokenBackend{
-	{name: "keys of versions begin with their lowest byte", fails: "Raw/Import/Numbers", only: []string{"Raw/History/Long", "Raw/Import/Numbers", "Raw/Import/Highest"}, fault: littleEndian},
-	{name: "keys of versions begin with their lowest byte, without Import", fails: "Raw/History/Long", only: []string{"Raw/History/Long", "Raw/Import/Numbers", "Raw/Import/Highest"}, fault: littleEndian},
+	{name: "keys of versions begin with their lowest byte", fails: "Raw/Import/Numbers", only: []string{"Raw/History/Long", "Raw/History/WhileSaving", "Raw/Import/Numbers", "Raw/Import/Highest"}, fault: littleEndian},
+	{name: "keys of versions begin with their lowest byte, without Import", fails: "Raw/History/Long", only: []string{"Raw/History/Long", "Raw/History/WhileSaving", "Raw/Import/Numbers", "Raw/Import/Highest"}, fault: littleEndian},
 	{name: "versions have 32 bits", fails: "Raw/Import/Numbers", only: []string{"Raw/Import/AsGiven", "Raw/Import/Numbers", "Raw/Import/Highest"},
 		fault: each(infos(func(i *driver.Info) { i.Version = int64(uint32(i.Version)) }))},
 	{name: "History ends with a page of 256", fails: "Raw/History/Long", only: []string{"Raw/History/Long"}, fault: firstVersions(256)},
