@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -241,6 +242,63 @@ func TestEveryCrash(t *testing.T) {
 						}
 						t.Logf("%d requests", k-1)
 						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCrashAfterCrash ends a save after each of its requests, and then a deletion of the
+// thread, which has gone on meanwhile, after each of its own: whichever of the two journals
+// Purge takes up first, nothing is left.
+func TestCrashAfterCrash(t *testing.T) {
+	credentials(t)
+	for name, size := range map[string]int{"whole": 10, "in parts": maxInline + 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, direct := behind(t)
+			table := direct.(*backend).cfg.Table
+			save := func(b driver.Backend, thread string) error {
+				_, err := b.Save(t.Context(), request(thread, strings.Repeat("p", size), 3))
+				return err
+			}
+			for _, older := range []bool{true, false} {
+				for k, more := 1, true; more; k++ {
+					for m, deleting := 1, true; deleting; m++ {
+						thread := fmt.Sprintf("%s/%v/%d/%d", name, older, k, m)
+						seedVersions(t, direct, thread, 1, 3, false)
+						first, second := &crash{left: k}, &crash{left: m}
+						save(crashing(t, table, first), thread)
+						if err := save(direct, thread); err != nil {
+							t.Fatal(err)
+						}
+						crashing(t, table, second).Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}})
+						more, deleting = first.reached, second.reached
+
+						op := inside(t, direct)
+						journals, err := op.journals(t.Context(), "agents")
+						if err != nil {
+							t.Fatal(err)
+						}
+						slices.SortFunc(journals, func(a, b *journal) int {
+							if older {
+								return a.At.Compare(b.At)
+							}
+							return b.At.Compare(a.At)
+						})
+						for _, j := range journals {
+							if err := op.finish(t.Context(), j); err != nil {
+								t.Fatal(err)
+							}
+						}
+						if err := direct.Delete(t.Context(), driver.DeleteRequest{Key: driver.Key{Namespace: "agents", Thread: thread}}); err != nil {
+							t.Fatal(err)
+						}
+						finishJournals(t, direct)
+						if n := countItems(t, direct); n != 0 {
+							t.Fatalf("a save after request %d and a deletion after request %d, of %d journals the older first: %v: %d items are left", k, m, len(journals), older, n)
+						}
 					}
 				}
 			}

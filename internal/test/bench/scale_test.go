@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"math/bits"
 	"runtime"
 	"testing"
 	"time"
@@ -74,8 +75,13 @@ func fill(t *testing.T, s *subject, n int, state func() []byte) {
 	}
 }
 
-// spread visits the threads of a store of n in an order far from theirs.
-func spread(i, n int) int { return i * 7919 % n }
+// spread visits the threads of a store of n in an order far from theirs, and the same
+// part of them only after all others: by steps of the golden section.
+func spread(i, n int) int {
+	const golden = 0x9E3779B97F4A7C15
+	place, _ := bits.Mul64(uint64(i)*golden, uint64(n))
+	return int(place)
+}
 
 func saveAmong(s *subject, n int) operation {
 	one := saver{s.backend, same(agentstate.JSON(2<<10, 1)), 1, rand.Text}
