@@ -91,17 +91,33 @@ func tooLarge(payload []byte) error {
 // importCheckpoint takes a checkpoint over as it is.
 func (o operation) importCheckpoint(ctx context.Context, req driver.ImportRequest) error {
 	r := saveResult{info: req.Info}
-	err := o.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
-		return []any{
-			req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
-			sqlstore.EncodeMetadata(req.Metadata), req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
-			req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), req.Version, req.CreatedAt,
-			nil, nil, nil, nil, nil,
-		}
-	})
-	if err == nil {
-		_, err = r.result()
+	metadata := sqlstore.EncodeMetadata(req.Metadata)
+	var err error
+	direct := o.directImport(req)
+	if direct != "" {
+		err = o.put(ctx, direct, req.Payload, req.Encoding, r.readDirect, func(state, payload any) []any {
+			return []any{
+				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+				metadata, req.SavedAt, nullTime(req.ExpiresAt), req.Version, req.CreatedAt,
+			}
+		})
 	}
+	called := err == nil && r.outcome == ""
+	if called {
+		err = o.put(ctx, "save", req.Payload, req.Encoding, r.read, func(state, payload any) []any {
+			return []any{
+				req.Namespace, req.Thread, req.ID, state, payload, len(req.Payload), req.Encoding,
+				metadata, req.Now, req.SavedAt, nullTime(req.ExpiresAt), int64(req.Keep),
+				req.Match.Absent, req.Match.Exists, nullText(req.Match.ID), nullVersion(req.Match.Version), req.Version, req.CreatedAt,
+				nil, nil, nil, nil, nil,
+			}
+		})
+	}
+	if err != nil {
+		return err
+	}
+	o.contend(direct, called, r.outcome)
+	_, err = r.result()
 	return err
 }
 

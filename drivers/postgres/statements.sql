@@ -23,6 +23,16 @@ ON CONFLICT (namespace, thread_id) DO UPDATE SET
 WHERE t.oldest = t.version AND {base} IS NULL AND t.version < 9007199254740992 AND (t.id IS DISTINCT FROM $3 OR t.expires_at <= $9)
 RETURNING t.version, {created}
 
+-- name: import-new
+-- An import of a thread that is not there, with its version $11 and its creation $12.
+-- It returns no row, and has done nothing, where the thread is there.
+INSERT INTO {table}
+	(namespace, thread_id, id, state, payload, size, encoding, metadata, updated_at, expires_at, version, oldest, created_at)
+VALUES ($1, $2, $3, $4::text::jsonb, $5::bytea, $6::integer, $7, $8::text::jsonb, $9::timestamptz, $10::timestamptz,
+	$11::bigint, $11::bigint, $12::timestamptz)
+ON CONFLICT (namespace, thread_id) DO NOTHING
+RETURNING version, created_at
+
 -- name: save-over
 -- A save over the latest version under a condition, without a history: $11, that the
 -- thread exists, or the id $12, or the version $13. It returns no row, and has done
@@ -99,7 +109,7 @@ WITH saved AS (
 SELECT s.version, s.created_at FROM saved s
 
 -- name: save
--- Every other save, and an import.
+-- Every other save and import.
 SELECT * FROM {save}($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
 	to_regclass({name})::oid)
 
