@@ -203,7 +203,7 @@ func (op *operation) finishBeside(ctx context.Context, j *journal, head *item) e
 				j.ID = ""
 			}
 			j.To = min(j.To, head.lowest()-1)
-			j.Latest = max(j.Latest, head.Version)
+			j.Latest, j.Large = max(j.Latest, head.Version), j.Large || head.large
 			if j.To < j.From {
 				j.From = 0
 			}
@@ -219,9 +219,11 @@ func (op *operation) finishBeside(ctx context.Context, j *journal, head *item) e
 			}
 		}
 	}
-	// The versions may have got parts and markers since the journal was written, and
-	// another journal, of who died while he removed them, finds these by them.
-	j.Large = true
+	if head == nil || head.life != j.Life {
+		// The life went on after the journal was written, and its versions may have
+		// parts and markers, which another journal of that life finds by them alone.
+		j.Large = true
+	}
 	return op.clean(ctx, j)
 }
 
