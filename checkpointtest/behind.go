@@ -29,12 +29,13 @@ func errorsBehindWriters(t *trial) {
 		clearly  = 10                      // times as late as whoever only sleeps
 		decisive = 3                       // attempts, each of which was clearly late
 		attempts = 6
+		alone    = 16 // saves that are timed: the quickest had the processor for itself
 	)
 	b := t.open()
 	for _, size := range []int{64 << 10, 256 << 10, 1 << 20} {
 		payload := randomBytes(size)
 		quickest, copied := time.Hour, time.Hour
-		for range 4 {
+		for n := 0; n < alone && quickest >= line/writers; n++ {
 			began := time.Now()
 			t.save(b, t.filled("writer-0", payload))
 			quickest = min(quickest, time.Since(began))
