@@ -45,8 +45,8 @@ func (o operation) directImport(req driver.ImportRequest) string {
 	return "import-new"
 }
 
-// contend takes note of how a save or an import has ended: what direct or directImport returned for it, whether the
-// function was called, and what came of it.
+// contend takes note of how a save or an import has ended: what direct or directImport
+// returned for it, whether the function was called, and what came of it.
 func (o operation) contend(name string, called bool, outcome string) {
 	switch {
 	case outcome == "conflict", called && name != "" && name != "save-plain":
