@@ -153,6 +153,39 @@ func TestContendedSaves(t *testing.T) {
 	}
 }
 
+// TestDirectImports: an import of a thread that is not there takes its statement alone.
+// After one that was in vain the function decides at once.
+func TestDirectImports(t *testing.T) {
+	t.Parallel()
+	proxy, dsn := behind(t, testserver.Postgres(t))
+	b := openReady(t, words(dsn, "max_connections=1", "prepare=true"))
+	info := mustSave(t, b, save("prepares", `1`))
+	requests := func(thread string, version int64) int64 {
+		t.Helper()
+		c := driver.Checkpoint{Info: info, Payload: []byte(`1`)}
+		c.Thread, c.Version, c.ID = thread, version, fmt.Sprint(thread, version)
+		before := proxy.Counts()
+		if err := b.Import(t.Context(), driver.ImportRequest{Checkpoint: c, Now: c.SavedAt, Keep: 1}); err != nil {
+			t.Fatal(err)
+		}
+		return proxy.Counts().Sub(before).Requests
+	}
+	for v := range int64(3) { // prepares both statements
+		b.contended.Store(0)
+		requests("prepares", v+2)
+	}
+	b.contended.Store(0)
+	for _, want := range []struct{ version, requests int64 }{{5, 1}, {7, 2}, {8, 1}} {
+		if n := requests("thread", want.version); n != want.requests {
+			t.Errorf("the import of version %d took %d requests, want %d", want.version, n, want.requests)
+		}
+		got, err := b.Load(t.Context(), driver.LoadRequest{Key: driver.Key{Namespace: info.Namespace, Thread: "thread"}, Now: info.SavedAt})
+		if err != nil || got.Version != want.version || !got.CreatedAt.Equal(info.CreatedAt) || !got.SavedAt.Equal(info.SavedAt) {
+			t.Errorf("Load after the import of version %d = %+v, %v", want.version, got.Info, err)
+		}
+	}
+}
+
 // directly runs the statement for a direct save, and nothing after it.
 func directly(t *testing.T, b *backend, req driver.SaveRequest) (r saveResult) {
 	t.Helper()
