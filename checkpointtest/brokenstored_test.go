@@ -198,10 +198,12 @@ func TestBrokenStorages(t *testing.T) {
 	for _, broken := range brokenStorages {
 		covered[broken.fails] = true
 		wg.Go(func() { // at once: they wait for what may yet go
-			open, stored := openStorage(broken.fault)
-			b := brokenBackend{name: broken.name, fails: broken.fails, reason: "left behind", only: broken.only,
-				open: open, options: []checkpointtest.Option{stored}}
-			b.caught(t)
+			t.Run(broken.name, func(t *testing.T) {
+				open, stored := openStorage(broken.fault)
+				b := brokenBackend{name: broken.name, fails: broken.fails, reason: "left behind", only: broken.only, open: open,
+					options: []checkpointtest.Option{stored, checkpointtest.Patience(0)}} // a hoard looks at all there is
+				b.caught(t)
+			})
 		})
 	}
 	wg.Wait()
