@@ -121,8 +121,8 @@ drivers() {
 }
 
 # suite runs the suite against the broken backends: for each the case about its fault,
-# or the others together with it. With the race detector, which takes a hundred times
-# longer for megabytes, those that -short leaves out are left to the way without it.
+# or the others together with it. With the race detector, to which copies of megabytes
+# are dear, those that -short leaves out are left to the way without it.
 suite() {
 	local rounds=${ROUNDS:-10} which=${BACKENDS:-} known='' way flags count
 	for way in alone alone-race together together-race; do
