@@ -2,7 +2,7 @@
 # fakeredis 2.40.0 (PyPI), the TCP server, and @redis/client 6.3.1 (npm)
 #
 # Input:    SET of two bytes that are no UTF-8, as compressed states have them, and GET.
-# Expected: a bulk string, which is what GET answers, Redis 7.0.15 does. A program that
+# Expected: a bulk string, the answer of GET, also by Redis 7.0.15. A program that
 #           has the client map bulk strings to buffers gets the two bytes.
 # Found:    fakeredis answers with a simple string wherever the value has no CR or LF.
 #           The mapping is not asked, the client makes text of it, and the bytes are

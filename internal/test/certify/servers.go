@@ -41,7 +41,7 @@ var servers = []server{
 			"its `ZRANGEBYLEX` takes the string `+` for infinity, so that the prefix `*` lists, and `DeletePrefix` removes, all threads: " +
 				"in tests use prefixes of letters and digits"},
 	}, ""},
-	{"fakeredis", "fakeredis", emulator, nil, "it takes seconds to read a command of some megabytes, more than `read_timeout` allows, and the save " +
+	{"fakeredis", "fakeredis", emulator, nil, "it takes seconds to read some megabytes with line breaks among them, more than `read_timeout` allows, and the save " +
 		"fails with `ErrUnavailable`. In tests on it keep states below a megabyte"},
 	{"dynamodb-local", "DynamoDB Local", emulator, nil, ""},
 	{"dynalite", "dynalite", emulator, []known{
