@@ -51,7 +51,5 @@
 //     first that the last lacks are kept.
 //   - Names match fields whatever the case of letters of ASCII is; encoding/json also takes
 //     U+017F for s and U+212A for k.
-//   - A damaged escape of a character (\u0-0) in a field that the variable does not have
-//     goes unnoticed.
 //   - Numbers in an any are float64; there is no counterpart of [checkpoint.JSONNumbers].
 package fastjson

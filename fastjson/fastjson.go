@@ -77,14 +77,59 @@ func (codec) Unmarshal(data []byte, v any) error {
 	return nil
 }
 
-// decodes reports whether a text is given to sonic to be decoded into a type. What it
-// hands out as it is, it does not look at closely enough: escapes like \u0-0 pass. Nor
-// does it at the end of base64: "00=" passes for "00==".
+// decodes reports whether a text is given to sonic to be decoded into a type. Sonic
+// does not look closely enough at what it skips or hands out as it is, where escapes
+// like \u0-0 pass, at the end of base64, where "00=" passes for "00==", and behind the
+// last element of an array, where [0,0,] passes for two numbers.
 func decodes(data []byte, t reflect.Type) bool {
 	j := judge(t)
-	return j.plain && utf8.Validate(data) && !jsonscan.Deeper(data, maxDepth) &&
-		(!j.raw || !bytes.Contains(data, []byte(`\u`)) || json.Valid(data)) &&
-		(!j.bytes || padded(data))
+	return j.plain && utf8.Validate(data) && !jsonscan.Deeper(data, maxDepth) && escaped(data) &&
+		(!j.bytes || padded(data)) && (!j.array || !trailing(data) || json.Valid(data))
+}
+
+// escapes are the letters of escapes of two characters.
+var escapes = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
+// escaped reports whether every backslash begins an escape of JSON.
+func escaped(data []byte) bool {
+	for {
+		i := bytes.IndexByte(data, '\\')
+		if i < 0 {
+			return true
+		}
+		data = data[i+1:]
+		switch {
+		case len(data) > 0 && escapes[data[0]]:
+			data = data[1:]
+		case len(data) > 4 && data[0] == 'u' && areHex(data[1:5]):
+			data = data[5:]
+		default:
+			return false
+		}
+	}
+}
+
+func areHex(digits []byte) bool {
+	for _, c := range digits {
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// trailing reports whether a ']' follows a comma, be it in a text.
+func trailing(data []byte) bool {
+	for {
+		before, rest, more := bytes.Cut(data, []byte{']'})
+		if !more {
+			return false
+		}
+		if bytes.HasSuffix(bytes.TrimRight(before, " \t\r\n"), []byte{','}) {
+			return true
+		}
+		data = rest
+	}
 }
 
 // padded reports whether every text that ends with '=' is as long as base64 can be. It

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-	"time"
 )
 
 // judged holds what judge has found, by reflect.Type.
@@ -15,8 +14,8 @@ var judged sync.Map
 // A judgement is what is known of a type.
 type judgement struct {
 	plain bool // states of it are given to sonic
-	raw   bool // and may hold types that are handed JSON as it is, like json.RawMessage
 	bytes bool // and bytes, which are spelled in base64
+	array bool // and arrays of a fixed length
 }
 
 // judge tells whether states of a type are given to sonic. Left out are those about
@@ -31,8 +30,8 @@ func judge(t reflect.Type) judgement {
 	seen := make(map[reflect.Type]bool)
 	j := judgement{plain: isPlain(t, seen)}
 	for part := range seen {
+		j.array = j.array || part.Kind() == reflect.Array
 		j.bytes = j.bytes || part.Kind() == reflect.Slice && part.Elem().Kind() == reflect.Uint8
-		j.raw = j.raw || part != reflect.TypeFor[time.Time]() && reflect.PointerTo(part).Implements(reflect.TypeFor[json.Unmarshaler]())
 	}
 	judged.Store(t, j)
 	return j
