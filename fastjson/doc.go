@@ -35,9 +35,10 @@
 // needs a new version of sonic to be fast. Programs that must not take that risk are
 // better off without this package.
 //
-// What is not UTF-8 or nests deeper than 1,000 levels is not given to sonic but to
-// encoding/json, and what sonic refuses is given to encoding/json again: errors are the
-// same as without the package. A stored state that is damaged otherwise is read by sonic.
+// What is not UTF-8, nests deeper than 1,000 levels or has a damaged escape is not given
+// to sonic but to encoding/json, and what sonic refuses is given to encoding/json again:
+// errors are the same as without the package. A stored state that is damaged otherwise is
+// read by sonic.
 //
 // # Differences
 //

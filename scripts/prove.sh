@@ -135,12 +135,11 @@ suite() {
 			grep -v '^ *\(=== \|--- PASS\)' "$log"
 			return 1
 		}
-		count=$(($(grep -c '^    --- PASS' "$log") / rounds))
-		[ "$count" -gt 0 ] || {
+		count=$(grep -c '^    --- PASS' "$log") || {
 			echo "FAILED: nothing was proven: no broken backend is called $which" >&2
 			return 1
 		}
-		echo "| $(date -u +%F) | suite | $way | $rounds rounds, in which each of $count broken backends was caught by the case about its fault | - |" >>docs/proof.md
+		echo "| $(date -u +%F) | suite | $way | $rounds rounds, in which each of $((count / rounds)) broken backends was caught by the case about its fault | - |" >>docs/proof.md
 	done
 	[ -n "$known" ] || {
 		echo "FAILED: nothing was proven: $SYSTEM is no way to run broken backends" >&2
